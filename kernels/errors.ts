@@ -1,0 +1,16 @@
+/**
+ * The two ways this toolkit says no.
+ *
+ * `InputError` is the user's to mend (a file, an option, a shape): commands print its one line and
+ * exit with code 2. `DeviceError` is the adapter's or ours: exit code 1. Any other exception is a bug.
+ */
+
+/** Bad input: one line that names the thing, what was expected, what was found and what to do. */
+export class InputError extends Error {
+  override readonly name = "InputError";
+}
+
+/** The GPU refused or was lost; the message names the kernel when it is known. */
+export class DeviceError extends Error {
+  override readonly name = "DeviceError";
+}
