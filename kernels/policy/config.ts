@@ -110,7 +110,16 @@ export function checkConfig(config: PolicyConfig): PolicyConfig {
     const found = JSON.stringify(config[field as keyof PolicyConfig]);
     throw new InputError(`model config: ${field} must be ${expected}, found ${found}`);
   };
-  const sizes = ["vocabSize", "context", "layers", "width", "heads", "kvHeads", "headDim", "mlpWidth"];
+  const sizes = [
+    "vocabSize",
+    "context",
+    "layers",
+    "width",
+    "heads",
+    "kvHeads",
+    "headDim",
+    "mlpWidth",
+  ];
   for (const field of sizes) {
     const value = config[field as keyof PolicyConfig] as number;
     if (!Number.isSafeInteger(value) || value < 1) fail(field, "a positive whole number");

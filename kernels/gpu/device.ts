@@ -1,0 +1,164 @@
+/**
+ * One GPU device, opened once and asked for all it may need.
+ *
+ * WebGPU reports mistakes late: a validation error arrives as an event and the wrong numbers stay. `Gpu` keeps
+ * the first such error and throws it at the next `check()`, which every submit and read-back calls. All
+ * labels are kernel names, so the message says which kernel it was.
+ */
+import { DeviceError, InputError } from "../errors.ts";
+
+/** What to open. */
+export interface GpuOptions {
+  /** `"software"` for the fallback adapter, or part of an adapter's vendor, architecture or description. */
+  readonly adapter?: string;
+  /** Ask for timestamp queries (the profile table). */
+  readonly profile?: boolean;
+}
+
+/** What is known of the adapter. */
+export interface AdapterInfo {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly description: string;
+  /** The adapter computes on the CPU: it picks other kernel schedules. */
+  readonly software: boolean;
+}
+
+const WANTED_LIMITS = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+] as const;
+
+/** More than WebGPU's default of 8 is asked for only where the adapter has it; no kernel needs more. */
+export const STORAGE_BUFFERS_PER_KERNEL = 8;
+
+/** An open device with its adapter's facts; owns error capture and the pipeline cache. */
+export class Gpu {
+  readonly device: GPUDevice;
+  readonly info: AdapterInfo;
+  readonly hasF16: boolean;
+  readonly hasTimestamps: boolean;
+  /** Compiled pipelines by kernel key; filled by `kernel.ts`. */
+  readonly pipelines: Map<string, unknown> = new Map();
+  /** Counts since opening, asserted by tests. */
+  readonly counts = { dispatches: 0, submits: 0, readbacks: 0, buffers: 0, bufferBytes: 0 };
+  #error: DeviceError | null = null;
+  #closed = false;
+
+  /** @internal Use {@linkcode openGpu}. */
+  constructor(device: GPUDevice, info: AdapterInfo) {
+    this.device = device;
+    this.info = info;
+    this.hasF16 = device.features.has("shader-f16");
+    this.hasTimestamps = device.features.has("timestamp-query");
+    device.addEventListener("uncapturederror", (event) => {
+      event.preventDefault?.();
+      this.#error ??= new DeviceError(
+        `GPU error: ${oneLine((event as GPUUncapturedErrorEvent).error.message)}`,
+      );
+    });
+    device.lost.then((lost) => {
+      if (this.#closed) return;
+      this.#error = new DeviceError(
+        `the GPU device was lost (${lost.reason ?? "unknown"}): ${oneLine(lost.message)}`,
+      );
+    });
+  }
+
+  /** Throws the first error the device reported since the last call. */
+  check(): void {
+    const error = this.#error;
+    this.#error = null;
+    if (error) throw error;
+  }
+
+  /**
+   * Makes a buffer.
+   * @throws {InputError} when it is larger than the adapter allows.
+   */
+  createBuffer(label: string, bytes: number, usage: number): GPUBuffer {
+    const size = Math.max(16, Math.ceil(bytes / 16) * 16);
+    const most = this.device.limits.maxBufferSize;
+    if (size > most) {
+      throw new InputError(
+        `${label} needs a buffer of ${mib(size)}, this adapter allows ${mib(most)}: ` +
+          `use a smaller model, batch or length`,
+      );
+    }
+    this.counts.buffers++;
+    this.counts.bufferBytes += size;
+    return this.device.createBuffer({ label, size, usage });
+  }
+
+  /** Frees the device; everything made on it is gone. */
+  close(): void {
+    this.#closed = true;
+    this.device.destroy();
+  }
+}
+
+/** A size for people. */
+export function mib(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(bytes < 2 ** 24 ? 1 : 0)} MiB`;
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, " ").trim();
+}
+
+/**
+ * Opens the best adapter: high performance first, then whatever there is.
+ * @throws {InputError} when there is no adapter, or none of the wanted name.
+ */
+export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
+  const adapter = await findAdapter(options.adapter);
+  const info = describeAdapter(adapter);
+  const requiredLimits: Record<string, number> = {};
+  for (const limit of WANTED_LIMITS) requiredLimits[limit] = adapter.limits[limit];
+  // A 2 GiB storage buffer cannot be bound in whole anyway, and some drivers refuse the odd last byte.
+  requiredLimits.maxBufferSize = Math.min(adapter.limits.maxBufferSize, 2 ** 31 - 4);
+  const wanted: GPUFeatureName[] = ["shader-f16"];
+  if (options.profile) wanted.push("timestamp-query");
+  const requiredFeatures = wanted.filter((feature) => adapter.features.has(feature));
+  const device = await adapter.requestDevice({ label: "infant", requiredFeatures, requiredLimits });
+  return new Gpu(device, info);
+}
+
+async function findAdapter(name?: string): Promise<GPUAdapter> {
+  const gpu = globalThis.navigator?.gpu;
+  const attempts: GPURequestAdapterOptions[] = name === "software"
+    ? [{ forceFallbackAdapter: true }, {}]
+    : [{ powerPreference: "high-performance" }, {}, { forceFallbackAdapter: true }];
+  const seen: string[] = [];
+  for (const attempt of attempts) {
+    const adapter = await gpu?.requestAdapter(attempt);
+    if (!adapter) continue;
+    const info = describeAdapter(adapter);
+    if (!name || matches(info, name)) return adapter;
+    const text = `${info.vendor} ${info.architecture} ${info.description}`.trim();
+    if (!seen.includes(text)) seen.push(text);
+  }
+  throw new InputError(
+    name && seen.length > 0
+      ? `no WebGPU adapter matches "${name}"; found: ${seen.join("; ")}`
+      : "no WebGPU adapter found: install a Vulkan driver (Debian: apt-get install mesa-vulkan-drivers)",
+  );
+}
+
+function matches(info: AdapterInfo, name: string): boolean {
+  if (name === "software") return info.software;
+  const text = `${info.vendor} ${info.architecture} ${info.description}`.toLowerCase();
+  return text.includes(name.toLowerCase());
+}
+
+function describeAdapter(adapter: GPUAdapter): AdapterInfo {
+  const { vendor, architecture, description } = adapter.info;
+  const text = `${vendor} ${architecture} ${description}`.toLowerCase();
+  // Deno reports isFallbackAdapter; Chromium's SwiftShader is known by its name.
+  const fallback = (adapter.info as { isFallbackAdapter?: boolean }).isFallbackAdapter ?? false;
+  const software = fallback || /llvmpipe|lavapipe|swiftshader|software/.test(text);
+  return { vendor, architecture, description, software };
+}

@@ -1,0 +1,337 @@
+/**
+ * A tape: a computation recorded once and replayed each step as one submission.
+ *
+ * Operations append dispatches and, for reverse-mode differentiation, a closure that appends the dispatches of their
+ * backward pass; `backward()` runs those closures in reverse order. All of it happens while recording, so a replay
+ * costs only encoding: no buffer, bind group or pipeline is made in the loop (a fresh submit per kernel would cost
+ * 30 times more). `compile()` gives transient tensors their buffers: tensors whose lifetimes do not overlap share one.
+ */
+import { DeviceError, InputError } from "../errors.ts";
+import { Clock } from "./clock.ts";
+import { type Gpu, mib } from "./device.ts";
+import {
+  type CompiledKernel,
+  compileKernel,
+  type Kernel,
+  type Overrides,
+  packUniforms,
+} from "./kernel.ts";
+import { planSlots } from "./plan.ts";
+import { type DType, type Place, Tensor } from "./tensor.ts";
+
+/** One kernel launch. */
+export interface Dispatch {
+  readonly kernel: Kernel;
+  readonly bindings: Readonly<Record<string, Tensor>>;
+  readonly uniforms?: Readonly<Record<string, number>>;
+  readonly overrides?: Overrides;
+  /** Workgroups along x, y, z. */
+  readonly groups: readonly [number, number?, number?];
+  /** Most loop iterations any one invocation makes; see {@linkcode MAX_LOOP_ITERATIONS}. */
+  readonly loops?: number;
+  /** Floating-point operations, for the profile table. */
+  readonly flops?: number;
+}
+
+/**
+ * Mesa's software rasteriser silently stops all loops of an invocation after 65,535 iterations and returns a
+ * plausible wrong number. Every kernel with a loop states its count, and the tape refuses longer ones everywhere.
+ */
+export const MAX_LOOP_ITERATIONS = 65_000;
+
+interface Step {
+  readonly dispatch: Dispatch;
+  compiled?: CompiledKernel;
+  group?: GPUBindGroup;
+}
+
+type Op = { readonly step: Step } | { readonly clear: Tensor };
+
+/** Called while a replay is encoded, after all dispatches; used to copy results into a ring. */
+export type EncodeHook = (encoder: GPUCommandEncoder) => void;
+
+/** Records operations, then replays them. */
+export class Tape {
+  readonly gpu: Gpu;
+  readonly name: string;
+  #ops: Op[] = [];
+  #backward: (() => void)[] = [];
+  #recordBackward = true;
+  #kept = new Set<Place>();
+  #slots: GPUBuffer[] = [];
+  #uniforms: GPUBuffer | null = null;
+  #compiled = false;
+
+  constructor(gpu: Gpu, name: string) {
+    this.gpu = gpu;
+    this.name = name;
+  }
+
+  /** A tensor that lives only as long as this tape's operations need it. */
+  tensor(name: string, shape: readonly number[], dtype: DType = "f32"): Tensor {
+    return new Tensor(name, shape, dtype);
+  }
+
+  /** Keeps a tensor's contents after the replay, so that they can be read or used by another tape. */
+  keep(tensor: Tensor): Tensor {
+    this.#kept.add(tensor.place);
+    return tensor;
+  }
+
+  /** Appends a kernel launch. */
+  dispatch(dispatch: Dispatch): void {
+    const { kernel, bindings, groups, loops = 0 } = dispatch;
+    if (this.#compiled) {
+      throw new Error(`tape ${this.name} is compiled; ${kernel.name} comes too late`);
+    }
+    if (loops > MAX_LOOP_ITERATIONS) {
+      throw new InputError(
+        `kernel ${kernel.name} would loop ${loops} times in one invocation, at most ` +
+          `${MAX_LOOP_ITERATIONS} are safe: use a shorter sequence or a smaller batch`,
+      );
+    }
+    for (const n of groups) {
+      if (n !== undefined && (n < 1 || n > 65_535 || !Number.isInteger(n))) {
+        throw new InputError(
+          `kernel ${kernel.name}: ${n} workgroups along one axis (1 to 65535 allowed)`,
+        );
+      }
+    }
+    for (const { name } of kernel.bindings) {
+      if (!bindings[name]) throw new Error(`kernel ${kernel.name}: nothing is bound to ${name}`);
+    }
+    this.#ops.push({ step: { dispatch } });
+  }
+
+  /** Appends zeroing of a tensor (of its whole place range). */
+  clear(tensor: Tensor): void {
+    this.#ops.push({ clear: tensor });
+  }
+
+  /** Whether operations recorded now should remember their backward. */
+  get recordsBackward(): boolean {
+    return this.#recordBackward;
+  }
+
+  /** Registers what an operation's backward appends; ignored inside {@linkcode Tape.noGrad}. */
+  onBackward(append: () => void): void {
+    if (this.#recordBackward) this.#backward.push(append);
+  }
+
+  /** Records operations whose inputs need no gradient. */
+  noGrad<T>(record: () => T): T {
+    const before = this.#recordBackward;
+    this.#recordBackward = false;
+    try {
+      return record();
+    } finally {
+      this.#recordBackward = before;
+    }
+  }
+
+  /** Appends the backward pass of everything recorded since the last call. */
+  backward(): void {
+    const closures = this.#backward;
+    this.#backward = [];
+    for (const append of closures.reverse()) this.noGrad(append);
+  }
+
+  /**
+   * Activation recomputation: records `segment` forward without keeping what its backward needs, and records it again,
+   * this time with its backward, when the backward pass arrives. Memory falls to the segment's inputs and output.
+   */
+  recompute(segment: () => Tensor): Tensor {
+    if (!this.#recordBackward) return segment();
+    const out = this.noGrad(segment);
+    out.needsGrad = true;
+    this.onBackward(() => {
+      const outer = this.#backward;
+      this.#backward = [];
+      this.#recordBackward = true;
+      const again = segment();
+      this.#recordBackward = false;
+      again.grad = out.grad;
+      this.backward();
+      this.#backward = outer;
+    });
+    return out;
+  }
+
+  /** Kernel launches per replay. */
+  get dispatchCount(): number {
+    return this.#ops.filter((op) => "step" in op).length;
+  }
+
+  /** Bytes of the buffers this tape owns. */
+  get bytes(): number {
+    return this.#slots.reduce((sum, slot) => sum + slot.size, 0) + (this.#uniforms?.size ?? 0);
+  }
+
+  /** Floating-point operations per replay, as far as kernels state them. */
+  get flops(): number {
+    return this.#ops.reduce((sum, op) => sum + ("step" in op ? op.step.dispatch.flops ?? 0 : 0), 0);
+  }
+
+  /**
+   * Allocates buffers, builds pipelines and bind groups. `onPipeline` hears of each kernel as it is built.
+   * @throws {InputError} when a tensor is larger than the adapter can bind.
+   */
+  compile(onPipeline?: (kernel: string) => void): this {
+    if (this.#compiled) return this;
+    this.#allocate();
+    const steps = this.#steps();
+    const stride = Math.max(256, this.gpu.device.limits.minUniformBufferOffsetAlignment);
+    const { UNIFORM, COPY_DST } = GPUBufferUsage;
+    this.#uniforms = this.gpu.createBuffer(
+      `${this.name} uniforms`,
+      Math.max(1, steps.length) * stride,
+      UNIFORM | COPY_DST,
+    );
+    const packed = new Uint8Array(this.#uniforms.size);
+    steps.forEach((step, i) => {
+      const { kernel, overrides, uniforms = {} } = step.dispatch;
+      packed.set(new Uint8Array(packUniforms(kernel, uniforms)), i * stride);
+      onPipeline?.(kernel.name);
+      step.compiled = compileKernel(this.gpu, kernel, overrides);
+      step.group = this.#bind(step, i * stride);
+    });
+    this.gpu.device.queue.writeBuffer(this.#uniforms, 0, packed);
+    this.#compiled = true;
+    this.gpu.check();
+    return this;
+  }
+
+  #steps(): Step[] {
+    return this.#ops.flatMap((op) => ("step" in op ? [op.step] : []));
+  }
+
+  #allocate(): void {
+    const uses: { place: Place; write: boolean; name: string }[][] = this.#ops.map((op) => {
+      if ("clear" in op) return [{ place: op.clear.place, write: true, name: op.clear.name }];
+      const { kernel, bindings } = op.step.dispatch;
+      return kernel.bindings.map(({ name, access }) => ({
+        place: bindings[name].place,
+        write: access === "read_write",
+        name: `${bindings[name].name} in ${kernel.name}`,
+      }));
+    });
+    const { slotOf, slotBytes } = planSlots(uses, this.#kept);
+    const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
+    this.#slots = slotBytes.map((bytes, i) =>
+      this.gpu.createBuffer(`${this.name} slot ${i}`, bytes, STORAGE | COPY_SRC | COPY_DST)
+    );
+    for (const [place, slot] of slotOf) place.buffer = this.#slots[slot];
+  }
+
+  #bind(step: Step, uniformOffset: number): GPUBindGroup {
+    const { kernel, bindings } = step.dispatch;
+    const most = this.gpu.device.limits.maxStorageBufferBindingSize;
+    const entries: GPUBindGroupEntry[] = kernel.bindings.map(({ name, index }) => {
+      const tensor = bindings[name];
+      if (tensor.bytes > most) {
+        throw new InputError(
+          `${tensor.name} [${tensor.shape}] needs ${
+            mib(tensor.bytes)
+          } in one binding, this adapter ` +
+            `allows ${mib(most)}: use a smaller batch, length or vocabulary`,
+        );
+      }
+      const buffer = tensor.place.buffer;
+      if (!buffer) throw new Error(`${tensor.name} has no buffer (kernel ${kernel.name})`);
+      const size = Math.max(16, Math.ceil(tensor.bytes / 16) * 16);
+      return { binding: index, resource: { buffer, offset: tensor.offset, size } };
+    });
+    if (kernel.uniformIndex >= 0) {
+      const size = Math.max(16, Math.ceil(kernel.uniforms.length / 4) * 16);
+      const resource = { buffer: this.#uniforms!, offset: uniformOffset, size };
+      entries.push({ binding: kernel.uniformIndex, resource });
+    }
+    const { layout } = step.compiled!;
+    return this.gpu.device.createBindGroup({ label: kernel.name, layout, entries });
+  }
+
+  /** Encodes and submits everything once, in one pass; does not wait. */
+  run(after?: EncodeHook): void {
+    this.compile();
+    const encoder = this.gpu.device.createCommandEncoder({ label: this.name });
+    this.encode(encoder);
+    after?.(encoder);
+    this.gpu.device.queue.submit([encoder.finish()]);
+    this.gpu.counts.submits++;
+    this.gpu.check();
+  }
+
+  /** Encodes everything into a caller's encoder, so that several replays share one submission. */
+  encode(encoder: GPUCommandEncoder): void {
+    this.compile();
+    let pass: GPUComputePassEncoder | null = null;
+    for (const op of this.#ops) {
+      if ("clear" in op) {
+        pass?.end();
+        pass = null;
+        const { place, offset, bytes } = op.clear;
+        encoder.clearBuffer(place.buffer!, offset, Math.ceil(bytes / 4) * 4);
+        continue;
+      }
+      pass ??= encoder.beginComputePass({ label: this.name });
+      pass.setPipeline(op.step.compiled!.pipeline);
+      pass.setBindGroup(0, op.step.group!);
+      pass.dispatchWorkgroups(...(op.step.dispatch.groups as [number, number?, number?]));
+      this.gpu.counts.dispatches++;
+    }
+    pass?.end();
+  }
+
+  /** Replays once with a timestamp pair around every kernel; for the profile table only. */
+  async profile(): Promise<Clock> {
+    this.compile();
+    const steps = this.#steps();
+    const clock = new Clock(this.gpu, steps.length);
+    const encoder = this.gpu.device.createCommandEncoder({ label: `${this.name} (profiled)` });
+    let i = 0;
+    for (const op of this.#ops) {
+      if ("clear" in op) {
+        encoder.clearBuffer(op.clear.place.buffer!, op.clear.offset, op.clear.bytes);
+        continue;
+      }
+      const { dispatch, compiled, group } = op.step;
+      const pass = encoder.beginComputePass({
+        label: dispatch.kernel.name,
+        timestampWrites: clock.writes(i++),
+      });
+      pass.setPipeline(compiled!.pipeline);
+      pass.setBindGroup(0, group!);
+      pass.dispatchWorkgroups(...(dispatch.groups as [number, number?, number?]));
+      pass.end();
+    }
+    await clock.finish(encoder, steps.map(({ dispatch }) => dispatch));
+    return clock;
+  }
+
+  /** Fills every transient with NaN bits, so that tests catch values that are read but never written. */
+  poison(): void {
+    this.compile();
+    for (const slot of this.#slots) {
+      this.gpu.device.queue.writeBuffer(slot, 0, new Uint32Array(slot.size / 4).fill(0x7fc00000));
+    }
+  }
+
+  /** Frees the tape's buffers. */
+  destroy(): void {
+    for (const slot of this.#slots) slot.destroy();
+    this.#uniforms?.destroy();
+    this.#slots = [];
+    this.#ops = [];
+  }
+}
+
+/** Workgroups for `invocations` one-dimensional invocations, folded into two axes where one is too short. */
+export function linearGroups(invocations: number, groupSize: number): [number, number] {
+  const groups = Math.max(1, Math.ceil(invocations / groupSize));
+  if (groups <= 65_535) return [groups, 1];
+  const y = Math.ceil(groups / 65_535);
+  if (y > 65_535) {
+    throw new DeviceError(`${invocations} invocations are more than one dispatch can start`);
+  }
+  return [Math.ceil(groups / y), y];
+}

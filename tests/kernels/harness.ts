@@ -1,0 +1,76 @@
+/**
+ * What every kernel test needs: a device, tensors from host values, one replay over poisoned memory, and the error measure.
+ */
+import { type Gpu, openGpu } from "../../kernels/gpu/device.ts";
+import { readTensors } from "../../kernels/gpu/readback.ts";
+import { Tape } from "../../kernels/gpu/tape.ts";
+import { persistent, type Tensor, upload } from "../../kernels/gpu/tensor.ts";
+
+if (Deno.build.os === "linux") {
+  if (!Deno.env.get("DENO_WEBGPU_BACKEND")) Deno.env.set("DENO_WEBGPU_BACKEND", "vulkan");
+  if (!Deno.env.get("XDG_RUNTIME_DIR")) Deno.env.set("XDG_RUNTIME_DIR", "/tmp");
+}
+
+let shared: Promise<Gpu> | undefined;
+
+/** The test file's device, opened on first use. */
+export function testGpu(): Promise<Gpu> {
+  return shared ??= openGpu({ profile: true });
+}
+
+/** Awkward sizes: primes, powers of two and their neighbours, multiples of four and not. */
+export const AWKWARD: readonly number[] = [1, 3, 5, 7, 63, 65, 127, 257];
+
+/** A persistent tensor holding `values`. */
+export function tensorOf(
+  gpu: Gpu,
+  name: string,
+  shape: readonly number[],
+  values: ArrayLike<number>,
+  dtype: "f32" | "u32" = "f32",
+): Tensor {
+  const tensor = persistent(gpu, name, shape, dtype);
+  upload(gpu, tensor, dtype === "u32" ? Uint32Array.from(values) : Float32Array.from(values));
+  return tensor;
+}
+
+/** Float32-representable values in [-scale, scale], the same for the same seed. */
+export function randomValues(count: number, seed: number, scale = 1): Float64Array {
+  const values = new Float64Array(count);
+  let state = (seed * 2654435761 + 1) >>> 0;
+  for (let i = 0; i < count; i++) {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    values[i] = Math.fround(((state >>> 0) / 2 ** 31 - 1) * scale);
+  }
+  return values;
+}
+
+/** Records, poisons the transients with NaN, replays and reads `outputs` (row padding removed). */
+export async function runTape(
+  gpu: Gpu,
+  record: (tape: Tape) => readonly Tensor[],
+): Promise<(Float32Array | Uint32Array)[]> {
+  const tape = new Tape(gpu, "test");
+  const outputs = record(tape);
+  for (const output of outputs) tape.keep(output);
+  tape.poison();
+  tape.run();
+  const values = await readTensors(gpu, outputs);
+  tape.destroy();
+  return values;
+}
+
+/** norm(got - want) / norm(want) over the whole tensor; the absolute norm where `want` is all zeros. */
+export function relativeError(got: ArrayLike<number>, want: ArrayLike<number>): number {
+  if (got.length !== want.length) return Infinity;
+  let difference = 0;
+  let size = 0;
+  for (let i = 0; i < want.length; i++) {
+    difference += (got[i] - want[i]) ** 2;
+    size += want[i] ** 2;
+  }
+  if (!Number.isFinite(difference)) return Infinity;
+  return Math.sqrt(difference) / (size > 0 ? Math.sqrt(size) : 1);
+}
