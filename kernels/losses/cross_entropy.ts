@@ -1,0 +1,115 @@
+/**
+ * Cross-entropy and the log-probability of given tokens, straight from logits: probabilities are never stored.
+ */
+import { defineKernel } from "../gpu/kernel.ts";
+import type { Tape } from "../gpu/tape.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import { ROW_FUNCTIONS, rowLaunch } from "../reduce/rows.ts";
+import forwardCode from "./cross_entropy.wgsl" with { type: "text" };
+import backwardCode from "./cross_entropy_backward.wgsl" with { type: "text" };
+import { checkPerRow, logitGradient, logitShape } from "./logits.ts";
+import online from "./online.wgsl" with { type: "text" };
+
+const functions = { ROW_FUNCTIONS, ONLINE: online };
+const forward = defineKernel("cross_entropy", forwardCode, functions);
+const backward = defineKernel("cross_entropy_backward", backwardCode, functions);
+
+/** Per-token results of {@linkcode crossEntropy}, each [tokens]; 0 where a token does not count. */
+export interface CrossEntropy {
+  /** weights_i * -log softmax(logits_i)[targets_i] */
+  readonly value: Tensor;
+  /** log softmax(logits_i)[targets_i] */
+  readonly logProb: Tensor;
+  /** 1 where the target is the most likely token (the first of equals), else 0. */
+  readonly correct: Tensor;
+}
+
+/**
+ * value_i = -weights_i log softmax(logits_i)[targets_i] for logits [tokens, vocab]; targets u32 and weights f32 [tokens].
+ * Tokens whose target is `NO_TARGET` (or any id that is not below vocab), or whose weight is 0, cost nothing and count 0.
+ * Backward: d_logits_i += weights_i (softmax(logits_i) - onehot(targets_i)).
+ * @throws {InputError} when targets or weights do not match the rows of `logits`.
+ */
+export function crossEntropy(
+  tape: Tape,
+  logits: Tensor,
+  targets: Tensor,
+  weights: Tensor,
+): CrossEntropy {
+  checkPerRow("crossEntropy", logits, targets, "u32");
+  checkPerRow("crossEntropy", logits, weights, "f32");
+  const { stats, value, logProb, correct } = recordForward(tape, logits, targets, weights);
+  if (logits.needsGrad) {
+    tape.onBackward(() => recordBackward(tape, logits, targets, stats, weights, 1));
+  }
+  return { value, logProb, correct };
+}
+
+/**
+ * log softmax(logits_i)[targets_i], [tokens]; 0 where the target is `NO_TARGET`.
+ * Backward: d_logits_i += d_y_i (onehot(targets_i) - softmax(logits_i)).
+ * @throws {InputError} when targets do not match the rows of `logits`.
+ */
+export function logProbGather(tape: Tape, logits: Tensor, targets: Tensor): Tensor {
+  checkPerRow("logProbGather", logits, targets, "u32");
+  const { stats, logProb } = recordForward(tape, logits, targets, null);
+  logProb.needsGrad = logits.needsGrad;
+  if (logits.needsGrad) {
+    tape.onBackward(() => recordBackward(tape, logits, targets, stats, logProb.grad!, -1));
+  }
+  return logProb;
+}
+
+function recordForward(
+  tape: Tape,
+  logits: Tensor,
+  targets: Tensor,
+  weights: Tensor | null,
+): CrossEntropy & { readonly stats: Tensor } {
+  const { rows, name } = logits;
+  const stats = tape.tensor(`${name}.stats`, [rows, 2]);
+  const value = tape.tensor(`${name}.cross_entropy`, [rows]);
+  const logProb = tape.tensor(`${name}.log_prob`, [rows]);
+  const correct = tape.tensor(`${name}.correct`, [rows]);
+  const { overrides, groups, loops } = rowLaunch(tape.gpu, logits);
+  tape.dispatch({
+    kernel: forward,
+    // Without weights the shader never looks at that binding; any float tensor will do.
+    bindings: {
+      logits,
+      targets,
+      weights: weights ?? logits,
+      stats,
+      value,
+      log_prob: logProb,
+      correct,
+    },
+    uniforms: logitShape(logits),
+    overrides: { ...overrides, WEIGHTED: weights ? 1 : 0 },
+    groups,
+    loops: loops + 8,
+    flops: 8 * logits.rows * logits.columns,
+  });
+  return { stats, value, logProb, correct };
+}
+
+function recordBackward(
+  tape: Tape,
+  logits: Tensor,
+  targets: Tensor,
+  stats: Tensor,
+  weights: Tensor,
+  scale: 1 | -1,
+): void {
+  const { d_logits, ACCUMULATE } = logitGradient(tape, logits);
+  const { overrides, groups, loops } = rowLaunch(tape.gpu, logits);
+  tape.dispatch({
+    kernel: backward,
+    bindings: { logits, targets, weights, stats, d_logits },
+    uniforms: { ...logitShape(logits), scale },
+    overrides: { ...overrides, ACCUMULATE },
+    groups,
+    loops,
+    flops: 5 * logits.rows * logits.columns,
+  });
+}
