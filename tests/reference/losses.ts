@@ -89,8 +89,14 @@ export function jensenShannon(
     const m = p.map((_, v) => (p[v] + q[v]) / 2);
     const klPM = klOfProbabilities(p, m);
     p.forEach((_, v) => d[v] = p[v] === 0 ? 0 : p[v] / 2 * (Math.log(p[v] / m[v]) - klPM));
-    return (klPM + klOfProbabilities(q, m)) / 2;
+    return jensenShannonOf(p, q);
   });
+}
+
+/** JS(p, q) of two distributions. */
+export function jensenShannonOf(p: Numbers, q: Numbers): number {
+  const m = Float64Array.from(p, (value, v) => (value + q[v]) / 2);
+  return (klOfProbabilities(p, m) + klOfProbabilities(q, m)) / 2;
 }
 
 /** sum_v p_v log(p_v / q_v) of two distributions, with 0 log 0 = 0. */
