@@ -1,0 +1,99 @@
+/**
+ * Causal grouped-query attention over fused rows, without a length x length matrix (FlashAttention: Dao et al.,
+ * arXiv:2205.14135; FlashAttention-2, arXiv:2307.08691, for the two-kernel backward).
+ *
+ * Forward keeps the maximum score and the sum of each softmax rather than the logarithm of that sum: beside a score of
+ * 10,000 a float32 has no digits left for the logarithm, and the backward's probabilities would be off by 1e-3.
+ */
+import { linearGroups, type Tape } from "../gpu/tape.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import type { PolicyConfig } from "../policy/config.ts";
+import { attentionKernels, type Blocks } from "./kernels.ts";
+import { checkFused, checkIndices } from "./layout.ts";
+
+/** A block of `rows` sequences of `length` tokens. */
+export interface BatchShape {
+  readonly rows: number;
+  readonly length: number;
+}
+
+/**
+ * out_t = sum_j softmax_j(q_t k_j / sqrt(headDim)) v_j over the keys j = starts[t] .. t of t's own row.
+ *
+ * A token whose start lies behind it (padding) sees nothing and gets zeros. In backward `qkv.grad` is assigned, so nothing
+ * else may read `qkv` (rotations work on that gradient in place).
+ * @param qkv [rows * length, (heads + 2 kvHeads) * headStride], heads padded with zeros to `headStride`.
+ * @param starts u32 [rows * length], index inside the row of the first key each token sees.
+ * @returns [rows * length, heads * headStride].
+ * @throws {InputError} when a shape does not fit the policy.
+ */
+export function attention(
+  tape: Tape,
+  qkv: Tensor,
+  starts: Tensor,
+  shape: BatchShape,
+  config: PolicyConfig,
+  headStride: number,
+  blocks?: Blocks,
+): Tensor {
+  const { rows, length } = shape;
+  const { heads, kvHeads, headDim } = config;
+  const tokens = rows * length;
+  checkFused(qkv, tokens, config, headStride);
+  checkIndices(starts, tokens);
+  const kernels = attentionKernels(tape.gpu, headDim, headStride, blocks);
+  const hd4 = headStride / 4;
+  const sizes = {
+    rows,
+    length,
+    heads,
+    group: heads / kvHeads,
+    k_at: heads * hd4,
+    v_at: (heads + kvHeads) * hd4,
+    scale: 1 / Math.sqrt(headDim),
+  };
+  const overrides = { SAME_HEAD: kernels.sameHead };
+  const groups = (pairs: number, block: number) =>
+    linearGroups(pairs * Math.ceil(length / block), kernels.size);
+  const matrix = 2 * rows * heads * headDim * length * (length + 1) / 2;
+
+  const out = tape.tensor(`${qkv.name}.attention`, [tokens, heads * headStride]);
+  const stats = tape.tensor(`${qkv.name}.stats`, [tokens, heads * 4]);
+  tape.dispatch({
+    kernel: kernels.forward,
+    bindings: { queries: qkv, keys: qkv, starts, cursor: starts, out, stats },
+    uniforms: { ...sizes, capacity: length, q_stride4: qkv.stride / 4, kv_stride4: qkv.stride / 4 },
+    overrides: { ...overrides, CACHED: 0 },
+    groups: groups(rows * heads, kernels.blocks.forward),
+    loops: Math.ceil(length / 4),
+    flops: 2 * matrix,
+  });
+  out.needsGrad = qkv.needsGrad;
+  if (!qkv.needsGrad) return out;
+
+  tape.onBackward(() => {
+    const d_out = out.grad!;
+    const d_qkv = tape.tensor(`d_${qkv.name}`, qkv.shape);
+    const uniforms = { ...sizes, stride4: qkv.stride / 4 };
+    tape.dispatch({
+      kernel: kernels.backwardQueries,
+      bindings: { queries: qkv, out, d_out, stats, d_queries: d_qkv },
+      uniforms,
+      overrides,
+      groups: groups(rows * heads, kernels.blocks.queries),
+      loops: Math.ceil(length / 4),
+      flops: 3 * matrix,
+    });
+    tape.dispatch({
+      kernel: kernels.backwardKeys,
+      bindings: { queries: qkv, d_out, stats, d_queries: d_qkv },
+      uniforms,
+      overrides,
+      groups: groups(rows * kvHeads, kernels.blocks.keys),
+      loops: length * (1 + sizes.group),
+      flops: 4 * matrix,
+    });
+    qkv.grad = d_qkv;
+  });
+  return out;
+}

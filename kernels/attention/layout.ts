@@ -1,0 +1,54 @@
+/**
+ * How heads lie in memory: a fused row is [queries | keys | values], head after head.
+ *
+ * Every head is padded with zeros to a multiple of four floats, so that kernels load `vec4f` for any head
+ * size. The zeros take part in the arithmetic and change nothing.
+ */
+import { InputError } from "../errors.ts";
+import { paddedColumns, type Tensor } from "../gpu/tensor.ts";
+import type { PolicyConfig } from "../policy/config.ts";
+
+/** Stored floats of one head: `headDim` rounded up to a multiple of 4. */
+export function headStrideOf(config: PolicyConfig): number {
+  return paddedColumns(config.headDim);
+}
+
+/** Stored floats of one fused row: (heads + 2 kvHeads) * headStride. */
+export function fusedColumns(config: PolicyConfig, headStride: number): number {
+  return (config.heads + 2 * config.kvHeads) * headStride;
+}
+
+/**
+ * Checks that `tensor` holds fused rows of this policy.
+ * @throws {InputError} naming the tensor, the expected shape and the one found.
+ */
+export function checkFused(
+  tensor: Tensor,
+  tokens: number,
+  config: PolicyConfig,
+  headStride: number,
+): void {
+  if (headStride !== headStrideOf(config)) {
+    throw new InputError(
+      `${tensor.name}: headStride must be headDim ${config.headDim} rounded up to a multiple of 4 ` +
+        `(${headStrideOf(config)}), got ${headStride}`,
+    );
+  }
+  checkShape(tensor, [tokens, fusedColumns(config, headStride)]);
+}
+
+/** Checks a tensor's shape. */
+export function checkShape(tensor: Tensor, expected: readonly number[]): void {
+  const { name, shape } = tensor;
+  if (shape.length !== expected.length || shape.some((n, i) => n !== expected[i])) {
+    throw new InputError(`${name}: expected shape [${expected}], found [${shape}]`);
+  }
+}
+
+/** Checks an index vector. */
+export function checkIndices(tensor: Tensor, length: number): void {
+  if (tensor.dtype !== "u32") {
+    throw new InputError(`${tensor.name}: expected u32 values, found ${tensor.dtype}`);
+  }
+  checkShape(tensor, [length]);
+}
