@@ -134,3 +134,12 @@ export function unpadRows<T extends Float32Array | Uint32Array>(tensor: Tensor, 
   }
   return values;
 }
+
+const dummies = new WeakMap<Gpu, Tensor>();
+
+/** A few bytes to bind where a kernel's optional output is not wanted; one per device. */
+export function dummyTensor(gpu: Gpu): Tensor {
+  let dummy = dummies.get(gpu);
+  if (!dummy) dummies.set(gpu, dummy = persistent(gpu, "dummy", [4]));
+  return dummy;
+}

@@ -1,0 +1,98 @@
+/**
+ * Embedding: gathering rows of a table, and adding gradients back to them without float atomics.
+ *
+ * WGSL has no float atomics and the order of atomic sums would vary from run to run. Since the host knows the ids, it
+ * sorts the rows by entry once per batch ({@linkcode sortByEntry}); each table row then sums its own list in order.
+ */
+import { defineKernel } from "../gpu/kernel.ts";
+import { linearGroups, type Tape } from "../gpu/tape.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import forwardCode from "./embedding.wgsl" with { type: "text" };
+import backwardCode from "./embedding_backward.wgsl" with { type: "text" };
+
+const forward = defineKernel("embedding", forwardCode);
+const backward = defineKernel("embedding_backward", backwardCode);
+
+/** Which rows of a batch selected which entry, as the backward kernel reads it. */
+export interface EntryLists {
+  /** u32 [rows] */
+  readonly order: Tensor;
+  /** u32 [segments, 4]: entry, begin, end, 0 */
+  readonly segments: Tensor;
+}
+
+/** A table and how a batch indexes it. */
+export interface Lookup {
+  readonly table: Tensor;
+  /** u32 [rows] */
+  readonly indices: Tensor;
+  /** Needed when the table is trained. */
+  readonly lists?: EntryLists;
+}
+
+/** y = tokens.table[tokens.indices] + positions.table[positions.indices], [rows, width]. */
+export function embedding(tape: Tape, tokens: Lookup, positions: Lookup | null): Tensor {
+  const { table, indices } = tokens;
+  const rows = indices.columns;
+  const y = tape.tensor("embedded", [rows, table.columns]);
+  const stride4 = table.stride / 4;
+  tape.dispatch({
+    kernel: forward,
+    bindings: {
+      ids: indices,
+      positions: positions?.indices ?? indices,
+      table,
+      position_table: positions?.table ?? table,
+      y,
+    },
+    uniforms: { rows, stride4, has_positions: Number(positions !== null) },
+    groups: linearGroups(rows * stride4, 64),
+  });
+  const trained = [tokens, positions].filter((lookup) => lookup?.table.needsGrad) as Lookup[];
+  y.needsGrad = trained.length > 0;
+  if (y.needsGrad) {
+    tape.onBackward(() => {
+      for (const lookup of trained) embeddingBackward(tape, lookup, y.grad!);
+    });
+  }
+  return y;
+}
+
+function embeddingBackward(tape: Tape, { table, lists }: Lookup, d_y: Tensor): void {
+  const { order, segments } = lists!;
+  const stride4 = table.stride / 4;
+  tape.dispatch({
+    kernel: backward,
+    bindings: { order, segments, d_y, d_table: table.grad! },
+    uniforms: { segments: segments.rows, stride4 },
+    groups: linearGroups(segments.rows * stride4, 64),
+    loops: order.columns,
+  });
+}
+
+/** Most segments a batch of `rows` tokens over `entries` table rows can have. */
+export function segmentCapacity(rows: number, entries: number): number {
+  return Math.min(rows, entries);
+}
+
+/** Sorts rows by the entry they select (stable), and lists each entry's range. */
+export function sortByEntry(
+  indices: Uint32Array,
+  entries: number,
+): { order: Uint32Array; segments: Uint32Array } {
+  const starts = new Uint32Array(entries + 1);
+  for (const entry of indices) starts[entry + 1]++;
+  for (let e = 0; e < entries; e++) starts[e + 1] += starts[e];
+  const segments = new Uint32Array(4 * segmentCapacity(indices.length, entries));
+  let at = 0;
+  for (let e = 0; e < entries; e++) {
+    if (starts[e + 1] > starts[e]) {
+      segments.set([e, starts[e], starts[e + 1]], at);
+      at += 4;
+    }
+  }
+  const next = starts.slice();
+  const order = new Uint32Array(indices.length);
+  indices.forEach((entry, row) => order[next[entry]++] = row);
+  return { order, segments };
+}

@@ -1,0 +1,105 @@
+/**
+ * LayerNorm and RMSNorm over the columns of a matrix, forward and backward.
+ */
+import { InputError } from "../errors.ts";
+import { defineKernel } from "../gpu/kernel.ts";
+import { linearGroups, type Tape } from "../gpu/tape.ts";
+import { dummyTensor, type Tensor } from "../gpu/tensor.ts";
+import forwardCode from "./norm.wgsl" with { type: "text" };
+import backwardCode from "./norm_backward.wgsl" with { type: "text" };
+import sumCode from "./norm_backward_sum.wgsl" with { type: "text" };
+import weightCode from "./norm_backward_weight.wgsl" with { type: "text" };
+
+const forward = defineKernel("norm", forwardCode);
+const backward = defineKernel("norm_backward", backwardCode);
+const backwardWeight = defineKernel("norm_backward_weight", weightCode);
+const backwardSum = defineKernel("norm_backward_sum", sumCode);
+
+/** Invocations that share a row: one vector of a software adapter, two warps or one wave of a GPU. */
+export function rowLanes(tape: Tape): number {
+  return tape.gpu.info.software ? 8 : 64;
+}
+
+/** Rows that one invocation sums in the first stage of a column sum. */
+const CHUNK = 32;
+
+/**
+ * y = norm(x) * weight (+ bias): LayerNorm with a bias vector, RMSNorm without. x and y are [rows, columns].
+ * @throws {InputError} when weight or bias do not have x's columns.
+ */
+export function norm(
+  tape: Tape,
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | null,
+  eps: number,
+): Tensor {
+  for (const vector of [weight, bias]) {
+    if (vector && vector.columns !== x.columns) {
+      throw new InputError(
+        `norm: ${vector.name} [${vector.shape}] does not fit ${x.name} [${x.shape}]`,
+      );
+    }
+  }
+  const y = tape.tensor(`${x.name}.norm`, x.shape);
+  const stats = tape.tensor(`${x.name}.stats`, [x.rows, 4]);
+  const overrides = { LANES: rowLanes(tape), RMS: Number(bias === null) };
+  const uniforms = { rows: x.rows, columns: x.columns, stride4: x.stride / 4 };
+  const groups = linearGroups(x.rows, 1);
+  const loops = 3 * Math.ceil(x.stride / 4 / overrides.LANES) + 2 * overrides.LANES;
+  tape.dispatch({
+    kernel: forward,
+    bindings: { x, weight, bias: bias ?? weight, y, stats },
+    uniforms: { ...uniforms, eps },
+    overrides,
+    groups,
+    loops,
+  });
+  y.needsGrad = x.needsGrad || weight.needsGrad;
+  if (!y.needsGrad) return y;
+  tape.onBackward(() => {
+    const d_y = y.grad!;
+    if (weight.needsGrad) normBackwardWeight(tape, x, d_y, stats, weight, bias);
+    if (!x.needsGrad) return;
+    const d_x = tape.tensor(`d_${x.name}`, x.shape);
+    const previous = x.grad ?? d_y;
+    tape.dispatch({
+      kernel: backward,
+      bindings: { x, weight, d_y, stats, previous, d_x },
+      uniforms: { ...uniforms, has_previous: Number(x.grad !== null) },
+      overrides,
+      groups,
+      loops,
+    });
+    x.grad = d_x;
+  });
+  return y;
+}
+
+function normBackwardWeight(
+  tape: Tape,
+  x: Tensor,
+  d_y: Tensor,
+  stats: Tensor,
+  weight: Tensor,
+  bias: Tensor | null,
+): void {
+  const stride4 = x.stride / 4;
+  const chunks = Math.ceil(x.rows / CHUNK);
+  const partial = tape.tensor(`${x.name}.norm_partial`, [chunks, 2 * x.stride]);
+  tape.dispatch({
+    kernel: backwardWeight,
+    bindings: { x, d_y, stats, partial },
+    uniforms: { rows: x.rows, stride4, chunk: CHUNK, chunks },
+    groups: linearGroups(chunks * stride4, 8),
+    loops: CHUNK,
+  });
+  tape.dispatch({
+    kernel: backwardSum,
+    bindings: { partial, d_weight: weight.grad!, d_bias: bias?.grad ?? dummyTensor(tape.gpu) },
+    uniforms: { stride4, chunks },
+    overrides: { RMS: Number(bias === null) },
+    groups: [Math.ceil(stride4 / 8)],
+    loops: chunks,
+  });
+}
