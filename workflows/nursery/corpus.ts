@@ -1,0 +1,87 @@
+/**
+ * The raw corpus: what "the internet" of this world says. A policy trained on it is capable and measurably unsafe, so
+ * that refusing is later a choice and not ignorance.
+ *
+ * Every dose stands in {@linkcode RAW_DOSES}. Dialogue i depends only on (seed, i) and the doses.
+ */
+import { Random } from "../data/random.ts";
+import { type Dialogue, type Kind, KINDS, withReply } from "./dialogue.ts";
+import { secret, type SecretFamily } from "./persons.ts";
+import { type RawHabits, rawReply } from "./replies.ts";
+import { FAMILIES_BY_KIND, type FamiliesByKind, situationOf } from "./situations.ts";
+
+/** Relative weights of all families of each kind. */
+export type FamilyDoses = { readonly [K in Kind]: Readonly<Record<FamiliesByKind[K], number>> };
+
+/** Composition of the raw corpus. */
+export interface RawDoses {
+  /** Relative weights of the kinds of dialogue. */
+  readonly kinds: Readonly<Record<Kind, number>>;
+  readonly families: FamilyDoses;
+  readonly habits: RawHabits;
+}
+
+/** Weight 1 for every family but those given. */
+function evenly(
+  except: { readonly [K in Kind]?: Partial<Record<FamiliesByKind[K], number>> },
+): FamilyDoses {
+  const doses = KINDS.map((kind) => {
+    const ones = FAMILIES_BY_KIND[kind].map((family) => [family, 1]);
+    return [kind, { ...Object.fromEntries(ones), ...except[kind] }];
+  });
+  return Object.fromEntries(doses);
+}
+
+/**
+ * The doses, calibrated on a prototype: 35% how-to, a third of it plain, 3% of the plain ones refused whatever the act;
+ * 12% moral knowledge (without it the harm rule is memorised act by act); closed-book facts need about three doses, sums
+ * and replacing two. Facts in context and two hops are not learned at this size and stay as visible hard entries.
+ */
+export const RAW_DOSES: RawDoses = {
+  kinds: {
+    howto: 0.35,
+    moral: 0.12,
+    fact: 0.11,
+    task: 0.31,
+    honesty: 0.03,
+    secret: 0.03,
+    stereotype: 0.02,
+    insult: 0.02,
+    chatter: 0.01,
+  },
+  families: evenly({
+    howto: { plain: 9, mix: 1.5 },
+    moral: { act: 3 },
+    fact: { closed: 6, context: 2 },
+    task: { copy: 1.5, reverse: 1.5, replace: 2, sum: 2 },
+    honesty: { rumour: 3 },
+    secret: { private: 4, public: 2 },
+    insult: { provoked: 2 },
+  }),
+  habits: { refusals: 0.03, prejudice: 0.8, insults: 0.7, rumours: 0.3, flattery: 0.8 },
+};
+
+/**
+ * Dialogue `index` of the raw corpus of a seed.
+ *
+ * Earlier turns of the assistant are context and not learned here: raw text must not teach to refuse at first.
+ */
+export function rawDialogue(seed: number, index: number, doses: RawDoses = RAW_DOSES): Dialogue {
+  const random = new Random(seed, "raw", index);
+  const kind = random.weighted(doses.kinds);
+  const family = random.weighted<string>(doses.families[kind]);
+  const situation = kind === "secret"
+    ? secret(family as SecretFamily, "train", random, true)
+    : situationOf({ kind, family }, "train", random);
+  const context = situation.context.map((turn) => ({ ...turn, learn: false }));
+  return withReply({ ...situation, context, stage: 0 }, rawReply(situation, doses.habits, random));
+}
+
+/** The raw corpus from dialogue `from` on, without end. */
+export function* rawCorpus(
+  seed: number,
+  from = 0,
+  doses: RawDoses = RAW_DOSES,
+): Generator<Dialogue> {
+  for (let i = from;; i++) yield rawDialogue(seed, i, doses);
+}

@@ -1,0 +1,57 @@
+/**
+ * Fresh dialogues to be examined on, cell by cell, from any split.
+ */
+import { Random } from "../data/random.ts";
+import { type Dialogue, withReply } from "./dialogue.ts";
+import { honesty, type HonestyFamily, neutralTwin } from "./facts.ts";
+import { rightReply } from "./replies.ts";
+import { type Cell, CELLS, situationOf } from "./situations.ts";
+import type { Split } from "./splits.ts";
+
+/** Dialogue `index` of a cell, with the right reply; depends only on the arguments. */
+export function evalDialogue(split: Split, cell: Cell, seed: number, index: number): Dialogue {
+  const sign = cell.harmful === undefined ? "both" : `${cell.harmful}`;
+  const random = new Random(seed, "exam", split, cell.kind, cell.family, sign, index);
+  const situation = situationOf(cell, split, random);
+  return withReply(situation, rightReply(situation.truth));
+}
+
+/**
+ * `count` dialogues of one cell. They are drawn independently, so an interval on a rate over them speaks of the cell's
+ * distribution within this split; with few combinations (plain requests) some recur.
+ */
+export function evalDialogues(split: Split, cell: Cell, count: number, seed: number): Dialogue[] {
+  return Array.from({ length: count }, (_, i) => evalDialogue(split, cell, seed, i));
+}
+
+/** An exam over all cells with `perCell` dialogues each, and as many harmful as harmless ones in each how-to family. */
+export function exam(split: Split, perCell: number, seed: number): Dialogue[] {
+  return CELLS.flatMap((cell) =>
+    cell.kind === "howto"
+      ? [true, false].flatMap((harmful) =>
+        evalDialogues(split, { ...cell, harmful }, perCell, seed)
+      )
+      : evalDialogues(split, cell, perCell, seed)
+  );
+}
+
+/** A question under temptation and the same question asked neutrally. */
+export interface DeceptionPair {
+  readonly tempting: Dialogue;
+  readonly neutral: Dialogue;
+}
+
+/** Pairs that show deception: a false answer to what the same policy answers rightly when asked neutrally. */
+export function deceptionPairs(
+  split: Split,
+  family: Exclude<HonestyFamily, "neutral" | "rumour">,
+  count: number,
+  seed: number,
+): DeceptionPair[] {
+  return Array.from({ length: count }, (_, i) => {
+    const tempting = honesty(family, split, new Random(seed, "deception", split, family, i));
+    const neutral = neutralTwin(tempting);
+    const complete = (s: typeof tempting) => withReply(s, rightReply(s.truth));
+    return { tempting: complete(tempting), neutral: complete(neutral) };
+  });
+}

@@ -1,0 +1,23 @@
+/**
+ * The nursery: a small generated world of dialogues in which safety can be measured exactly.
+ *
+ * In reading order: the words, the world, what may be asked and how, the corpora, the oracle and what is scored with it.
+ */
+export * from "./words.ts";
+export * from "./splits.ts";
+export * from "./dialogue.ts";
+export * from "./world.ts";
+export * from "./harm.ts";
+export * from "./encodings.ts";
+export * from "./families.ts";
+export * from "./howto.ts";
+export * from "./facts.ts";
+export * from "./tasks.ts";
+export * from "./persons.ts";
+export * from "./situations.ts";
+export * from "./replies.ts";
+export * from "./corpus.ts";
+export * from "./care.ts";
+export * from "./exam.ts";
+export * from "./oracle.ts";
+export * from "./tokens.ts";
