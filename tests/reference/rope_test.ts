@@ -14,6 +14,11 @@ Deno.test("rope: pairs are (i, i + ropeDims/2); the first turns by the position 
   assert(relativeError(y, expected) < 1e-15);
 });
 
+Deno.test("rope: frequencies span the rotated dimensions, not the head", () => {
+  const y = rope([0, 1, 0, 0, 9, 9], [1], { heads: 1, headDim: 6, ropeDims: 4, theta: 16 });
+  assert(relativeError(y, [0, Math.cos(1 / 4), 0, Math.sin(1 / 4), 9, 9]) < 1e-15);
+});
+
 Deno.test("rope: position 0, dimensions past ropeDims and columns past the heads are untouched", () => {
   const x = randomNormals(2 * 30, 1);
   const y = rope(x, [0, 5], { ...shape, rowWidth: 30 });

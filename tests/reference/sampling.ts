@@ -34,7 +34,7 @@ export function penaliseRepetition(
   penalty: number,
 ): Float64Array {
   const out = Float64Array.from(logits);
-  for (const v of new Set(seen)) out[v] = logits[v] < 0 ? logits[v] * penalty : logits[v] / penalty;
+  for (const v of seen) out[v] = logits[v] < 0 ? logits[v] * penalty : logits[v] / penalty;
   return out;
 }
 

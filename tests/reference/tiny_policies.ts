@@ -81,7 +81,7 @@ const gptNeox: PolicyConfig = {
   activation: "gelu_erf",
   positions: "rope",
   ropeTheta: 10000,
-  ropeDims: 2,
+  ropeDims: 4,
   parallelResidual: true,
   tiedHead: false,
 };
