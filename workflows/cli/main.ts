@@ -1,0 +1,140 @@
+/**
+ * Starts a command: finds a GPU adapter, then runs the command in a process of its own.
+ *
+ * Two reasons for the second process. It gets only the permissions that the command needs, so that a model file
+ * from a stranger is read by a process that can start nothing; and drivers and their library path are settled by
+ * the environment a process starts with.
+ */
+import { InputError } from "../../kernels/errors.ts";
+import { suggestion } from "../config/nearest.ts";
+import { type AdapterSetup, ensureAdapter } from "../setup/adapter.ts";
+import { childEnvironment } from "../setup/system.ts";
+
+/** What a command is allowed and whether it computes. */
+interface Entry {
+  readonly summary: string;
+  /** Flags of `deno run`. */
+  readonly permissions: readonly string[];
+  /** It needs an adapter, runs without one, or looks what became of the search for one. */
+  readonly adapter: "needed" | "unused" | "reported";
+}
+
+const COMMANDS: Readonly<Record<string, Entry>> = {
+  train: {
+    summary: "the staged programme; without arguments the nursery from nothing",
+    // Network: datasets and models by hub name.
+    permissions: ["--allow-read", "--allow-write", "--allow-env", "--allow-sys", "--allow-net"],
+    adapter: "needed",
+  },
+  generate: {
+    summary: "text from a model",
+    permissions: ["--allow-read", "--allow-write", "--allow-env"],
+    adapter: "needed",
+  },
+  verify: {
+    summary: "checks this build on this adapter against golden cases and known answers",
+    permissions: ["--allow-read", "--allow-write", "--allow-env"],
+    adapter: "needed",
+  },
+  bench: {
+    summary: "kernel and step benchmarks",
+    permissions: ["--allow-read", "--allow-write", "--allow-env", "--allow-sys"],
+    adapter: "needed",
+  },
+  doctor: {
+    summary: "adapter, driver, features, limits, versions, and a self-test of the kernels",
+    permissions: ["--allow-read", "--allow-write", "--allow-env", "--allow-sys"],
+    adapter: "reported",
+  },
+  schema: {
+    summary: "writes the JSON Schema of training configurations",
+    permissions: ["--allow-read", "--allow-write", "--allow-env"],
+    adapter: "unused",
+  },
+  test: {
+    summary: "all tests",
+    // Tests start commands and servers of their own.
+    permissions: ["--allow-all"],
+    adapter: "needed",
+  },
+};
+
+const say = (line: string) => console.error(`infant: ${line}`);
+
+/** The adapter that the command line or the environment names. */
+function adapterName(args: readonly string[]): string | undefined {
+  const at = args.indexOf("--adapter");
+  const written = at >= 0 ? args[at + 1] : args.findLast((arg) => /^(--)?adapter=/.test(arg));
+  return written?.replace(/^(--)?adapter=/, "") || Deno.env.get("INFANT_ADAPTER") || undefined;
+}
+
+/** Passes on the signals that would otherwise end only this process, and leaves the answer to the child. */
+function passSignals(child: Deno.ChildProcess): void {
+  if (Deno.build.os === "windows") return;
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    Deno.addSignalListener(signal, () => {
+      try {
+        child.kill(signal);
+      } catch {
+        // It has ended already.
+      }
+    });
+  }
+}
+
+async function setUp(entry: Entry, args: readonly string[]): Promise<AdapterSetup | string | null> {
+  const onlyHelp = args.includes("--help") || args.includes("-h");
+  if (entry.adapter === "unused" || onlyHelp) return null;
+  try {
+    return await ensureAdapter(adapterName(args), say);
+  } catch (error) {
+    if (!(error instanceof InputError) || entry.adapter === "needed") throw error;
+    return error.message;
+  }
+}
+
+async function run(name: string, args: readonly string[]): Promise<number> {
+  if (!Object.hasOwn(COMMANDS, name)) {
+    throw new InputError(`there is no command "${name}"${suggestion(name, Object.keys(COMMANDS))}`);
+  }
+  const entry = COMMANDS[name];
+  const setup = await setUp(entry, args);
+  const env = typeof setup === "object" && setup !== null ? childEnvironment(setup) : {};
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--quiet",
+      "--no-prompt",
+      ...entry.permissions,
+      new URL(`./${name}.ts`, import.meta.url).href,
+      ...args,
+    ],
+    env: { ...env, INFANT_SETUP: JSON.stringify(setup) },
+  }).spawn();
+  passSignals(child);
+  const { code } = await child.status;
+  return code;
+}
+
+function overview(): string {
+  const rows = Object.entries(COMMANDS).map(([name, { summary }]) =>
+    `  ${name.padEnd(10)}${summary}`
+  );
+  return ["deno task COMMAND [--help]", "", ...rows, ""].join("\n");
+}
+
+if (import.meta.main) {
+  const [name, ...args] = Deno.args;
+  if (name === undefined || name === "--help" || name === "-h") {
+    console.log(overview());
+    Deno.exit(0);
+  }
+  try {
+    Deno.exit(await run(name, args));
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    console.error(`infant ${name}: ${error.message}`);
+    if (args.includes("--json")) console.log(JSON.stringify({ error: error.message }));
+    Deno.exit(2);
+  }
+}

@@ -1,0 +1,220 @@
+/**
+ * The training configuration as the programme sees it: every default filled in, every value checked.
+ *
+ * Keys are the same in YAML, in overrides and here, hence the snake_case. `schema.ts` and `stage_schema.ts` hold
+ * ranges, defaults and what each key does.
+ */
+
+/** A whole run. */
+export interface TrainConfig {
+  /** Seed of everything random. */
+  readonly seed: number;
+  /** Run folder; null: a new one under `runs/`. */
+  readonly out: string | null;
+  /** GPU adapter by part of its name, or "software"; null: the best there is. */
+  readonly adapter: string | null;
+  /** How activations and weights are stored. */
+  readonly precision: "f32" | "f16";
+  /** What is trained. */
+  readonly model: ModelConfig;
+  /** Low-rank adapters; null: all weights are trained. */
+  readonly lora: LoraConfig | null;
+  /** The stages of training, in order; names are unique. */
+  readonly stages: readonly StageConfig[];
+  /** Tests at the end of every stage, or null. */
+  readonly evaluate: EvaluateConfig | null;
+}
+
+/** What is trained: a trained model (told by its `from`), or a new policy. */
+export type ModelConfig = PretrainedConfig | ArchitectureConfig;
+
+/** A trained model to continue from. */
+export interface PretrainedConfig {
+  /** Hugging Face folder, GGUF, llama2.c file, or `hub:OWNER/NAME`. */
+  readonly from: string;
+  /** Tokenizer file, when it does not lie beside the model. */
+  readonly tokenizer: string | null;
+}
+
+/** A new policy. Sizes are counts. */
+export interface ArchitectureConfig {
+  /** Architecture. */
+  readonly family: "llama" | "qwen2" | "gpt2" | "gpt_neox";
+  /** Transformer layers. */
+  readonly layers: number;
+  /** Width of the residual stream, a multiple of `heads`. */
+  readonly width: number;
+  /** Attention heads. */
+  readonly heads: number;
+  /** null: as many as heads. */
+  readonly kv_heads: number | null;
+  /** Inner width of the MLP (of one branch, for SwiGLU). */
+  readonly mlp_width: number;
+  /** Longest sequence. */
+  readonly context: number;
+  /** Base of the rotary frequencies. */
+  readonly rope_theta: number;
+  /** Epsilon of the norms. */
+  readonly norm_eps: number;
+  /** The output head is the embedding matrix. */
+  readonly tied_head: boolean;
+  /** null: 0.6 / sqrt(width). */
+  readonly init_std: number | null;
+  /** null: the nursery's words. */
+  readonly tokenizer: string | null;
+}
+
+/** Low-rank adapters: W + (alpha / r) B A. */
+export interface LoraConfig {
+  /** Rank. */
+  readonly r: number;
+  /** The update is scaled by `alpha / r`. */
+  readonly alpha: number;
+  /** Dropout rate, in [0, 1). */
+  readonly dropout: number;
+  /** Names of the linear layers that get an adapter. */
+  readonly target_modules: "all-linear" | readonly string[];
+}
+
+/** Where examples come from: the embedded world, a file, or a dataset on the Hugging Face hub. */
+export type DataConfig = "nursery" | FileData | HubData;
+
+/** What files and hub datasets have in common. */
+export interface DataSource {
+  /** File format; auto goes by the file's ending. */
+  readonly format: "auto" | "jsonl" | "json" | "csv" | "parquet" | "text";
+  /** The file's own column names by the toolkit's, e.g. `{prompt: "question"}`. */
+  readonly columns: Readonly<Record<string, string>>;
+  /** Use only the first N examples. */
+  readonly limit: number | null;
+}
+
+/** Examples from a file or folder. */
+export interface FileData extends DataSource {
+  /** Data file or folder. */
+  readonly path: string;
+}
+
+/** Examples from the Hugging Face hub. */
+export interface HubData extends DataSource {
+  /** `owner/name`. */
+  readonly hub: string;
+  /** Branch, tag or commit. */
+  readonly revision: string;
+  /** Which split of the dataset. */
+  readonly split: string;
+}
+
+/** One stage of training. Exactly one of `steps`, `tokens` and `epochs` is there. */
+export type StageConfig = LanguageModellingStage | ValueImprintingStage;
+
+/** What all kinds of stage have in common. */
+export interface StageSettings {
+  /** Names checkpoints, metrics and overrides. */
+  readonly name: string;
+  /** What the stage learns from. */
+  readonly data: DataConfig;
+  /** Length in optimiser steps. */
+  readonly steps?: number;
+  /** Length in tokens. */
+  readonly tokens?: number;
+  /** Length in passes over the data. */
+  readonly epochs?: number;
+  /** Sequences per forward pass. */
+  readonly batch_size: number;
+  /** Forward passes per optimiser step. */
+  readonly gradient_accumulation: number;
+  /** Tokens per sequence. */
+  readonly length: number;
+  /** Put several short examples into one sequence. */
+  readonly packing: boolean;
+  /** Loss weight of prompt tokens, in [0, 1]; those of replies weigh 1. */
+  readonly prompt_weight: number;
+  /** Peak learning rate. */
+  readonly learning_rate: number;
+  /** Course of the learning rate after the warm-up. */
+  readonly schedule: "constant" | "linear" | "cosine";
+  /** At most one of this and `warmup_ratio` is there. */
+  readonly warmup_steps?: number;
+  /** Warm-up as a share of all steps, in [0, 1]. */
+  readonly warmup_ratio?: number;
+  /** Where the schedule ends, as a share of the peak, in [0, 1]. */
+  readonly min_learning_rate_ratio: number;
+  /** Update rule. */
+  readonly optimizer: "adamw" | "sgd";
+  /** Decoupled weight decay. */
+  readonly weight_decay: number;
+  /** AdamW's decay rates, each in [0, 1). */
+  readonly betas: readonly [number, number];
+  /** AdamW's epsilon. */
+  readonly eps: number;
+  /** SGD's momentum, in [0, 1). */
+  readonly momentum: number;
+  /** null: gradients are not clipped. */
+  readonly max_grad_norm: number | null;
+  /** Dropout rate, in [0, 1). */
+  readonly dropout: number;
+  /** Recompute activations in the backward pass. */
+  readonly recompute: boolean;
+  /** Steps between rows of `metrics.jsonl`. */
+  readonly log_every: number;
+  /** 0: only at the end of the stage. */
+  readonly eval_every: number;
+  /** 0: only at the end of the stage. */
+  readonly save_every: number;
+  /** null: all checkpoints are kept. */
+  readonly save_total_limit: number | null;
+  /** Diagonal Fisher estimate at the end of the stage, or null. */
+  readonly fisher: FisherConfig | null;
+}
+
+/** Next-token cross-entropy. */
+export interface LanguageModellingStage extends StageSettings {
+  /** Tells the kinds of stage apart. */
+  readonly kind: "language_modelling";
+}
+
+/** Value Imprinting, INFANT Eq. 7: cross-entropy on D_care plus `rho` times the KL to the prior policy. */
+export interface ValueImprintingStage extends StageSettings {
+  /** Tells the kinds of stage apart. */
+  readonly kind: "value_imprinting";
+  /** Weight of the KL divergence from the prior, at least 0. */
+  readonly rho: number;
+  /** Prompts the KL is taken over; benign: not those that a demonstration refuses. */
+  readonly kl_on: "all" | "benign";
+}
+
+/** Diagonal Fisher information, estimated at the end of a stage. */
+export interface FisherConfig {
+  /** Gradients at the data's own labels, or at labels drawn from the policy. */
+  readonly kind: "empirical" | "sampled";
+  /** Sequences the estimate averages over. */
+  readonly samples: number;
+}
+
+/** Tests at the end of every stage. */
+export interface EvaluateConfig {
+  /** Test dialogues per class and attack family. */
+  readonly dialogues: number;
+  /** 0: greedy. */
+  readonly temperature: number;
+  /** Longest reply in tokens. */
+  readonly max_new_tokens: number;
+  /** Level of the intervals, in (0, 1). */
+  readonly confidence: number;
+}
+
+/**
+ * Optimiser steps of a stage.
+ * @param epochTokens Tokens in one pass over the stage's data; needed only where the length is in `epochs`.
+ */
+export function stageSteps(stage: StageConfig, epochTokens: number): number {
+  const perStep = stage.batch_size * stage.gradient_accumulation * stage.length;
+  const tokens = stage.tokens ?? (stage.epochs ?? 0) * epochTokens;
+  return stage.steps ?? Math.max(1, Math.ceil(tokens / perStep));
+}
+
+/** Steps of linear warm-up in a stage of `steps` steps. */
+export function warmupSteps(stage: StageConfig, steps: number): number {
+  return stage.warmup_steps ?? Math.ceil((stage.warmup_ratio ?? 0) * steps);
+}

@@ -1,0 +1,154 @@
+/**
+ * Files that are whole or absent.
+ *
+ * Everything is written to a temporary name in the same folder and renamed, so that a crash, a full disk or a
+ * second reader never meets half a file. The operating system's complaints become one line of advice.
+ */
+import { basename, dirname, join } from "node:path";
+import { InputError } from "../kernels/errors.ts";
+
+/** What each error code of the operating system means to the person at the keyboard. */
+const ADVICE: Readonly<Record<string, string>> = {
+  ENOENT: "does not exist: check the path",
+  EACCES: "may not be read or written by this user: change its permissions or name another path",
+  EPERM: "may not be changed by this user: change its permissions or name another path",
+  EEXIST:
+    "is in the way (it exists already, or is a file where a folder is needed): name another path",
+  ENOTDIR: "runs through a file where a folder is needed: name another path",
+  EISDIR: "is a folder where a file is needed: name a file",
+  ELOOP: "is a link that leads back to itself: name another path",
+  ENAMETOOLONG: "is too long a name for this file system: name a shorter path",
+  EROFS: "is on a read-only file system: name another path",
+  ENOSPC: "cannot be written, the disk is full: free some space or name another path",
+  EDQUOT: "cannot be written, your disk quota is used up: free some space or name another path",
+  EFBIG: "is larger than this file system allows: name another path",
+};
+
+/**
+ * Translates a failed file operation into one line for the user; null when `error` is something else.
+ * `path` is named where Deno's own message names none (a write to an open file).
+ */
+export function fileProblem(error: unknown, path?: string): InputError | null {
+  if (error instanceof Deno.errors.NotCapable) {
+    return new InputError(`Deno was started with too few permissions: ${error.message}`);
+  }
+  if (!(error instanceof Error)) return null;
+  const advice = ADVICE[(error as Error & { code?: string }).code ?? ""];
+  const named = / '([^']*)'(?: -> '([^']*)')?$/.exec(error.message);
+  const subject = path ?? named?.[1];
+  if (!advice || subject === undefined) return null;
+  return new InputError(`${subject} ${advice}`, { cause: error });
+}
+
+/** Runs a file operation; a refusal by the operating system is thrown as an {@linkcode InputError}. */
+async function naming<T>(path: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw fileProblem(error, path) ?? error;
+  }
+}
+
+/** The temporary name beside `path`; `.gitignore` knows the ending. */
+function temporaryName(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${crypto.randomUUID().slice(0, 8)}.tmp`);
+}
+
+/**
+ * Writes a file so that `path` holds either its old content or all of `data`, also after a power cut.
+ * Missing folders are made.
+ * @throws {InputError} when the operating system refuses (full disk, permissions, a folder in the way).
+ */
+export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
+  const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+  await naming(path, async () => {
+    await Deno.mkdir(dirname(path), { recursive: true });
+    const temporary = temporaryName(path);
+    try {
+      using file = await Deno.open(temporary, { write: true, createNew: true });
+      for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+      await file.sync();
+      await Deno.rename(temporary, path);
+    } catch (error) {
+      await Deno.remove(temporary).catch(() => {});
+      throw error;
+    }
+  });
+}
+
+/**
+ * Fills a new folder under a temporary name, then puts it in the place of `folder`. When `fill` throws,
+ * nothing is left behind and an older `folder` stays as it was.
+ * @throws {InputError} when the operating system refuses; whatever `fill` throws.
+ */
+export async function writeFolderAtomic(
+  folder: string,
+  fill: (temporary: string) => void | Promise<void>,
+): Promise<void> {
+  const temporary = temporaryName(folder);
+  await naming(folder, () => Deno.mkdir(temporary, { recursive: true }));
+  try {
+    await fill(temporary);
+    await naming(folder, () => replaceFolder(temporary, folder));
+  } catch (error) {
+    await Deno.remove(temporary, { recursive: true }).catch(() => {});
+    throw error;
+  }
+}
+
+/** A folder that is not empty cannot be renamed over, so the old one steps aside first. */
+async function replaceFolder(from: string, to: string): Promise<void> {
+  const old = temporaryName(to);
+  const existed = await Deno.rename(to, old).then(() => true, (error) => {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  });
+  try {
+    await Deno.rename(from, to);
+  } catch (error) {
+    if (existed) await Deno.rename(old, to);
+    throw error;
+  }
+  if (existed) await Deno.remove(old, { recursive: true });
+}
+
+/**
+ * Makes sure that files can be written to `folder`, so that a long run fails in its first second, not its last.
+ * The folder is made when it is missing.
+ * @throws {InputError} naming the folder and what stands in the way.
+ */
+export async function ensureWritableFolder(folder: string): Promise<void> {
+  await naming(folder, async () => {
+    await Deno.mkdir(folder, { recursive: true });
+    const trial = temporaryName(join(folder, "trial"));
+    await Deno.writeFile(trial, new Uint8Array(1));
+    await Deno.remove(trial);
+  });
+}
+
+/** A terminal sends Ctrl-C to the whole process group and a parent may pass its own copy on: one press, two signals. */
+const SAME_PRESS_MS = 500;
+
+/**
+ * Calls `stop` once on the first Ctrl-C or SIGTERM, so that a run can save and end by itself; a second press
+ * ends the process at once with code 130. Disposing takes the listeners off.
+ */
+export function onInterrupt(stop: (signal: Deno.Signal) => void): Disposable {
+  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+  let asked: number | null = null;
+  const listeners = signals.map((signal) => {
+    const listener = () => {
+      if (asked === null) {
+        asked = performance.now();
+        stop(signal);
+      } else if (performance.now() - asked > SAME_PRESS_MS) Deno.exit(130);
+    };
+    Deno.addSignalListener(signal, listener);
+    return { signal, listener };
+  });
+  return {
+    [Symbol.dispose]() {
+      for (const { signal, listener } of listeners) Deno.removeSignalListener(signal, listener);
+    },
+  };
+}
