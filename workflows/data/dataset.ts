@@ -33,6 +33,7 @@ export class Dataset implements AsyncIterable<SourceRow> {
   readonly files: readonly DataFile[];
   readonly #options: DatasetOptions;
 
+  /** A data set of these files, in this order; `openDataset` finds them. */
   constructor(name: string, files: readonly DataFile[], options: DatasetOptions = {}) {
     this.name = name;
     this.files = files;

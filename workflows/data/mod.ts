@@ -17,11 +17,11 @@ export { type FormatOptions, normaliseRows, rowReader } from "./formats/normalis
 export { parseTranscript, renderTranscript, type Segment } from "./formats/transcript.ts";
 export { TokenisationReport } from "./report.ts";
 export { rowKey, selectSide, type Side, sideOf, type SplitOptions } from "./order/split.ts";
+export { type ChatRenderer, chatRenderer } from "./tokenise/chat.ts";
 export type { Boundary, Encoder } from "./tokenise/segments.ts";
 export type { Truncation } from "./tokenise/truncate.ts";
 export {
   asDemonstration,
-  type ChatRenderer,
   type TokeniseOptions,
   tokenisePair,
   tokenisePairs,

@@ -19,7 +19,8 @@ export type FormatName =
   | "text"
   | "prompt";
 
-type Values = Readonly<Record<string, unknown>>;
+/** Values of a row by column. */
+export type Values = Readonly<Record<string, unknown>>;
 
 interface Format {
   readonly name: FormatName;

@@ -10,7 +10,9 @@ export type Role = "system" | "user" | "assistant" | "tool";
 
 /** One turn of a conversation. */
 export interface Message {
+  /** Who says it. */
   readonly role: Role;
+  /** What is said. */
   readonly content: string;
 }
 
@@ -19,33 +21,49 @@ export type Content = string | readonly Message[];
 
 /** Language modelling: every token is learned. */
 export interface TextRow {
+  /** The task of the row. */
   readonly kind: "text";
+  /** File and line, for messages. */
   readonly where: string;
+  /** The whole text. */
   readonly text: string;
 }
 
 /** A prompt alone, to be answered by the policy (PPO, evaluation). */
 export interface PromptRow {
+  /** The task of the row. */
   readonly kind: "prompt";
+  /** File and line, for messages. */
   readonly where: string;
+  /** What is asked. */
   readonly prompt: Content;
 }
 
 /** A demonstration; with `label` also an unpaired preference (KTO): true is desirable. */
 export interface PromptCompletionRow {
+  /** The task of the row. */
   readonly kind: "prompt-completion";
+  /** File and line, for messages. */
   readonly where: string;
+  /** What is asked. */
   readonly prompt: Content;
+  /** What is answered. */
   readonly completion: Content;
+  /** Whether the answer is desirable; null where the set does not say. */
   readonly label: boolean | null;
 }
 
 /** Two replies to one prompt, the first preferred. Prompt and replies are all strings or all messages. */
 export interface PreferenceRow {
+  /** The task of the row. */
   readonly kind: "preference";
+  /** File and line, for messages. */
   readonly where: string;
+  /** What is asked. */
   readonly prompt: Content;
+  /** The preferred reply. */
   readonly chosen: Content;
+  /** The other reply. */
   readonly rejected: Content;
   /** Absolute safety labels where the set has them (PKU-SafeRLHF), for cost models; otherwise null. */
   readonly safe: { readonly chosen: boolean; readonly rejected: boolean } | null;
@@ -53,8 +71,11 @@ export interface PreferenceRow {
 
 /** A whole conversation; the assistant's turns are learned. */
 export interface ConversationRow {
+  /** The task of the row. */
   readonly kind: "conversation";
+  /** File and line, for messages. */
   readonly where: string;
+  /** The turns in order. */
   readonly messages: readonly Message[];
 }
 

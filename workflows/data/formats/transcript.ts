@@ -46,7 +46,9 @@ export function parseTranscript(transcript: string): Message[] | DropReason {
 
 /** A stretch of a rendered text; `reply` is what an assistant says. */
 export interface Segment {
+  /** The text, spaces and markers included. */
   readonly text: string;
+  /** Whether an assistant says it. */
   readonly reply: boolean;
 }
 

@@ -13,12 +13,17 @@ const ROUNDS = 8;
 
 /** A pseudo-random permutation of 0..size-1, fixed by its key. */
 export class Permutation {
+  /** Number of items. */
   readonly size: number;
   /** Bits of each half. At least 4: tiny domains would leave too few different permutations. */
   readonly #halfBits: number;
   readonly #keys: number[];
 
-  /** @param size number of items, 1 to 2^52. */
+  /**
+   * A permutation of `size` items.
+   * @param size number of items, 1 to 2^52.
+   * @throws {InputError} for another size.
+   */
   constructor(size: number, ...key: readonly (number | string)[]) {
     if (!Number.isSafeInteger(size) || size < 1 || size > 2 ** 52) {
       throw new InputError(`a permutation needs 1 to 2^52 items, found ${size}`);

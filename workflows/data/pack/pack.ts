@@ -14,8 +14,11 @@ export type Packing = "bfd" | "wrapped" | "none";
 
 /** Tokens `from` up to, not including, `to` of an example. */
 export interface Piece {
+  /** What it is a piece of. */
   readonly example: TokenExample;
+  /** First token. */
   readonly from: number;
+  /** Behind the last token. */
   readonly to: number;
 }
 

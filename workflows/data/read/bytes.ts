@@ -14,13 +14,17 @@ export type FileKind = "jsonl" | "json" | "csv" | "tsv" | "parquet" | "text";
 
 /** One file to read. */
 export interface DataFile {
+  /** Where it is. */
   readonly path: string;
+  /** How to read it. */
   readonly kind: FileKind;
+  /** Whether it has to be unpacked first. */
   readonly gzipped: boolean;
 }
 
 /** One row as read, before anything is known of its meaning. */
 export interface SourceRow {
+  /** Values by column. */
   readonly values: Readonly<Record<string, unknown>>;
   /** Where it stands, for messages: `file:line` for text formats, `file row N` for the others. */
   readonly where: string;
@@ -56,7 +60,9 @@ export async function* readBytes(file: DataFile): AsyncGenerator<Uint8Array> {
   } catch (error) {
     const reason = oneLine(error);
     if (reason.includes("incorrect header")) {
-      throw new InputError(`${file.path}: is named .gz but is not gzip data; rename or compress it`);
+      throw new InputError(
+        `${file.path}: is named .gz but is not gzip data; rename or compress it`,
+      );
     }
     if (reason.includes("unexpected end")) {
       throw new InputError(`${file.path}: the gzip data ends too early; copy or download it again`);
@@ -121,7 +127,9 @@ export async function* splitText(
     searched = Math.max(0, pending.length - separator.length + 1);
     if (pending.length > MAX_RECORD_LENGTH) {
       throw new InputError(
-        `${file.path}:${line}: no ${JSON.stringify(separator)} in ${MAX_RECORD_LENGTH} characters; ` +
+        `${file.path}:${line}: no ${
+          JSON.stringify(separator)
+        } in ${MAX_RECORD_LENGTH} characters; ` +
           `is this the right file type or separator?`,
       );
     }

@@ -17,7 +17,9 @@ const KIND_OF_EXTENSION: Readonly<Record<string, FileKind>> = {
 };
 
 /** The extensions that are understood, for messages. */
-export const KNOWN_EXTENSIONS: string = Object.keys(KIND_OF_EXTENSION).map((e) => `.${e}`).join(", ");
+export const KNOWN_EXTENSIONS: string = Object.keys(KIND_OF_EXTENSION).map((e) => `.${e}`).join(
+  ", ",
+);
 
 /** The kind of a file by its name, or null when the extension says nothing. */
 export function classifyFile(path: string, kind?: FileKind): DataFile | null {

@@ -99,7 +99,9 @@ async function listRepository(
   } catch (error) {
     const cached = isOffline(error) ? await readRecord(record) : null;
     if (!cached) throw hubError(error, name, revision);
-    options.warn?.(`hub not reachable: ${name} is read from the cache (${cached.commit.slice(0, 12)})`);
+    options.warn?.(
+      `hub not reachable: ${name} is read from the cache (${cached.commit.slice(0, 12)})`,
+    );
     return checkListing(cached, name);
   }
 }
@@ -123,8 +125,12 @@ function chooseFiles(
   const prefix = subset === undefined ? "" : `${subset.replace(/\/$/, "")}/`;
   const data = paths.filter((p) => p.startsWith(prefix) && classifyFile(p) !== null).sort();
   const inSplit = (path: string, words: readonly string[]) =>
-    words.some((w) => new RegExp(`(^|[^a-z0-9])${w}([^a-z0-9]|$)`, "i").test(path.slice(prefix.length)));
-  const known = Object.keys(SPLIT_WORDS).filter((s) => data.some((p) => inSplit(p, SPLIT_WORDS[s])));
+    words.some((w) =>
+      new RegExp(`(^|[^a-z0-9])${w}([^a-z0-9]|$)`, "i").test(path.slice(prefix.length))
+    );
+  const known = Object.keys(SPLIT_WORDS).filter((s) =>
+    data.some((p) => inSplit(p, SPLIT_WORDS[s]))
+  );
   const wanted = split ?? "train";
   let chosen = data.filter((path) => inSplit(path, SPLIT_WORDS[wanted] ?? [escapeRegExp(wanted)]));
   // A set whose names tell no split at all is one training split.

@@ -68,7 +68,9 @@ async function parseDocument(file: DataFile): Promise<unknown> {
 function linesHint(text: string): string {
   const first = text.slice(0, text.indexOf("\n") + 1).trim();
   try {
-    return first !== "" && isObject(JSON.parse(first)) ? "; it looks like JSON lines: name it .jsonl" : "";
+    return first !== "" && isObject(JSON.parse(first))
+      ? "; it looks like JSON lines: name it .jsonl"
+      : "";
   } catch {
     return "";
   }
@@ -84,7 +86,9 @@ function findRows(document: unknown, path: string): readonly unknown[] {
   if (tables.length === 1) return tables[0][1] as unknown[];
   if (tables.length > 1) {
     const names = tables.map(([name]) => name).join(", ");
-    throw new InputError(`${path}: several lists of rows (${names}); name one with the option field`);
+    throw new InputError(
+      `${path}: several lists of rows (${names}); name one with the option field`,
+    );
   }
   const columns = entries as [string, unknown[]][];
   const lengths = new Set(columns.map(([, v]) => Array.isArray(v) ? v.length : -1));

@@ -10,7 +10,9 @@ import { type DataFile, oneLine, type SourceRow } from "./bytes.ts";
  */
 export async function* readParquet(file: DataFile): AsyncGenerator<SourceRow> {
   if (file.gzipped) {
-    throw new InputError(`${file.path}: a Parquet file cannot be read inside gzip; unpack it first`);
+    throw new InputError(
+      `${file.path}: a Parquet file cannot be read inside gzip; unpack it first`,
+    );
   }
   const { parquetMetadataAsync, parquetReadObjects } = await import("hyparquet");
   const { compressors } = await import("hyparquet-compressors");
@@ -74,7 +76,9 @@ function plainNumbers(value: unknown): unknown {
     return BigInt(number) === value ? number : value;
   }
   if (Array.isArray(value)) return value.map(plainNumbers);
-  if (value !== null && typeof value === "object" && Object.getPrototypeOf(value) === Object.prototype) {
+  if (
+    value !== null && typeof value === "object" && Object.getPrototypeOf(value) === Object.prototype
+  ) {
     return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, plainNumbers(v)]));
   }
   return value;

@@ -19,6 +19,9 @@ export async function* readDocuments(
     if (document === "") continue;
     // The document begins after the blank lines that trimming removed.
     const leading = text.slice(0, text.length - text.trimStart().length);
-    yield { values: { text: document }, where: `${file.path}:${line + leading.split("\n").length - 1}` };
+    yield {
+      values: { text: document },
+      where: `${file.path}:${line + leading.split("\n").length - 1}`,
+    };
   }
 }

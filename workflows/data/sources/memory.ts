@@ -15,6 +15,7 @@ export interface BatchOptions {
   readonly rows: number;
   /** Tokens in a row. */
   readonly length: number;
+  /** Decides the order. */
   readonly seed: number;
   /** Default true: each epoch in its own order. Without it every epoch is in the order given. */
   readonly shuffle?: boolean;
@@ -24,6 +25,7 @@ export interface BatchOptions {
 
 /** Batches of items (packed rows, pairs) put together by `assemble`. */
 export class MemorySource<T, B> implements BatchSource<B> {
+  /** See {@linkcode BatchSource}. */
   readonly tokensPerBatch: number;
   readonly #items: readonly T[];
   readonly #options: BatchOptions;
@@ -32,7 +34,10 @@ export class MemorySource<T, B> implements BatchSource<B> {
   /** The order of the epoch asked for last; an epoch has one permutation and many steps. */
   #order: { epoch: number; permutation: Permutation } | null = null;
 
-  /** @throws {InputError} when there are no items or the shape is not of positive whole numbers. */
+  /**
+   * A source of batches of `options.rows` items.
+   * @throws {InputError} when there are no items or the shape is not of positive whole numbers.
+   */
   constructor(
     items: readonly T[],
     options: BatchOptions,
@@ -51,6 +56,7 @@ export class MemorySource<T, B> implements BatchSource<B> {
     this.tokensPerBatch = options.rows * tokensPerItem;
   }
 
+  /** Batch number `step`, from 0. */
   batch(step: number): B {
     checkStep(step);
     const { rows } = this.#options;
@@ -62,6 +68,7 @@ export class MemorySource<T, B> implements BatchSource<B> {
     return Math.ceil(this.#items.length / this.#options.rows);
   }
 
+  /** One line for people and logs. */
   describe(): string {
     const { rows, length, shuffle = true, seed } = this.#options;
     return `${this.#description}, ${rows} x ${length} a batch, ${this.stepsPerEpoch} batches an epoch, ` +

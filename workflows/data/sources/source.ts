@@ -18,6 +18,8 @@ export interface BatchSource<B = TokenBatch> {
 
 /** Two batches whose rows with one number are the two replies to one prompt. */
 export interface PairBatch {
+  /** The preferred replies. */
   readonly chosen: TokenBatch;
+  /** The others. */
   readonly rejected: TokenBatch;
 }

@@ -14,6 +14,7 @@ import type { BatchSource } from "./source.ts";
 
 /** Shape, order and memory of a streaming source. */
 export interface StreamOptions extends BatchOptions {
+  /** How examples share rows. */
   readonly packing: Packing;
   /** Items held for shuffling; default 1000. */
   readonly shuffleItems?: number;
@@ -23,9 +24,13 @@ export interface StreamOptions extends BatchOptions {
 
 /** Where a stream stands: before which batch, epoch, item of the epoch, and packed row of its window. */
 export interface StreamState {
+  /** Number of the next batch. */
   readonly step: number;
+  /** Epoch of the next packed row. */
   readonly epoch: number;
+  /** First item of its window, counted in the epoch's shuffled order. */
   readonly item: number;
+  /** Its number in the window. */
   readonly row: number;
 }
 
@@ -38,6 +43,7 @@ const BEGINNING: StreamState = { step: 0, epoch: 0, item: 0, row: 0 };
  * again; both give the batch that going there step by step gives.
  */
 export class StreamSource<T> implements BatchSource {
+  /** See {@linkcode BatchSource}. */
   readonly tokensPerBatch: number;
   readonly #open: () => AsyncIterable<T>;
   readonly #tokenise: (item: T) => TokenExample | null;
@@ -48,6 +54,7 @@ export class StreamSource<T> implements BatchSource {
   #last: Promise<unknown> = Promise.resolve();
 
   /**
+   * A source over the items that `open` gives.
    * @param open gives the items of one epoch, the same ones in the same order every time.
    * @param tokenise an item's example, or null to leave it out; must depend on the item alone.
    */
@@ -69,6 +76,7 @@ export class StreamSource<T> implements BatchSource {
     this.tokensPerBatch = options.rows * options.length;
   }
 
+  /** Batch number `step`, from 0. */
   batch(step: number): Promise<TokenBatch> {
     checkStep(step);
     return this.#queue(async () => {
@@ -89,6 +97,7 @@ export class StreamSource<T> implements BatchSource {
     return this.#queue(() => this.#goTo(state));
   }
 
+  /** One line for people and logs. */
   describe(): string {
     const { rows, length, packing, seed, shuffle = true } = this.#options;
     const { shuffleItems = 1000, windowItems = 1000 } = this.#options;

@@ -9,13 +9,10 @@
  * would not have. Either way a disagreement is counted, for a model trained on it sees odd tokens.
  */
 import type { Segment } from "../formats/transcript.ts";
+import type { Tokenizer } from "../tokenizers/tokenizer.ts";
 
-/** What tokenisation needs of a tokenizer. Ids of `null` do not exist. */
-export interface Encoder {
-  readonly bosId: number | null;
-  readonly eosId: number | null;
-  encode(text: string, options?: { addSpecialTokens?: boolean }): number[];
-}
+/** What tokenisation needs of a tokenizer. */
+export type Encoder = Pick<Tokenizer, "bosId" | "eosId" | "encode">;
 
 /** How the boundary between prompt and reply is tokenised. */
 export type Boundary = "keep_prompt" | "joint";

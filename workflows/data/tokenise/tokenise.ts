@@ -17,6 +17,7 @@ import type {
 } from "../formats/rows.ts";
 import { renderTranscript, type Segment } from "../formats/transcript.ts";
 import { TokenisationReport } from "../report.ts";
+import type { ChatRenderer } from "./chat.ts";
 import {
   type Boundary,
   type EncodedText,
@@ -25,12 +26,6 @@ import {
   startTokens,
 } from "./segments.ts";
 import { type FittedText, fitToLength, type Truncation } from "./truncate.ts";
-
-/** Renders messages by a chat template; the mask is true (or 1) for what the assistant says. */
-export type ChatRenderer = (messages: readonly Message[]) => {
-  readonly ids: readonly number[];
-  readonly assistantMask: readonly (boolean | number)[];
-};
 
 /** How rows become tokens. */
 export interface TokeniseOptions {
@@ -52,7 +47,9 @@ export interface TokeniseOptions {
 
 /** Two tokenised replies to one prompt. */
 export interface TokenPair {
+  /** The preferred one. */
   readonly chosen: TokenExample;
+  /** The other one. */
   readonly rejected: TokenExample;
 }
 
@@ -119,31 +116,32 @@ export function tokenisePair(
 }
 
 /**
- * The ids with which a policy is asked to reply: the prompt of a row up to where the assistant begins, cut to
- * `maxLength`. Chat templates add their own opening of the assistant's turn, so they have to be rendered by
- * the caller, `opening`.
+ * The ids with which a policy is asked to reply: a prompt up to where the assistant begins, cut to `maxLength`.
+ * @throws {InputError} when there are none.
  */
 export function tokenisePrompt(
   row: PromptRow,
   encoder: Encoder,
   options: TokeniseOptions,
-  opening?: (messages: readonly Message[]) => readonly number[],
 ): number[] {
   checkOptions(options, encoder);
   const { prompt } = row;
-  const head = startTokens(encoder);
-  const text = typeof prompt === "string"
-    ? prompt
-    : renderTranscript([...prompt, { role: "assistant", content: "" }])
-      .filter((segment) => !segment.reply).map((segment) => segment.text).join("");
-  const ids = typeof prompt !== "string" && opening
-    ? [...opening(prompt)]
-    : [...head, ...encoder.encode(text, { addSpecialTokens: false })];
+  const ids = typeof prompt !== "string" && options.chat ? [...options.chat.open(prompt)] : [
+    ...startTokens(encoder),
+    ...encoder.encode(openingText(prompt), { addSpecialTokens: false }),
+  ];
   if (ids.length === 0) throw new InputError(`${row.where}: the prompt has no tokens`);
-  if (ids.length <= options.maxLength) return ids;
+  const over = ids.length - options.maxLength;
+  if (over <= 0) return ids;
   if (options.truncation === "keep_start") return ids.slice(0, options.maxLength);
-  const kept = ids[0] === encoder.bosId ? 1 : 0;
-  return [...ids.slice(0, kept), ...ids.slice(ids.length - options.maxLength + kept)];
+  const head = ids[0] === encoder.bosId ? 1 : 0;
+  return [...ids.slice(0, head), ...ids.slice(head + over)];
+}
+
+function openingText(prompt: Content): string {
+  if (typeof prompt === "string") return prompt;
+  const turns: Message[] = [...prompt, { role: "assistant", content: "" }];
+  return renderTranscript(turns).slice(0, -1).map((segment) => segment.text).join("");
 }
 
 /** The chosen reply of a pair as a demonstration, for imitation on preference data; other rows unchanged. */
@@ -249,7 +247,7 @@ function encodeMessages(
       .map(({ text, reply }) => ({ text, reply: reply && turn++ >= first }));
     return encodePlain(segments, encoder, options);
   }
-  const { ids, assistantMask } = options.chat(messages);
+  const { ids, assistantMask } = options.chat.render(messages);
   let run = -1;
   const reply = assistantMask.map((value, i) => {
     if (value && !assistantMask[i - 1]) run++;
