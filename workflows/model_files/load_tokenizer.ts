@@ -1,0 +1,68 @@
+/**
+ * Finds and reads a tokenizer: a folder, one of its files, or a GGUF file.
+ */
+import { InputError } from "../../kernels/errors.ts";
+import { ggufTokenizer } from "../data/tokenizers/gguf.ts";
+import {
+  gpt2Tokenizer,
+  HuggingFaceTokenizer,
+  TOKENIZER_FILES,
+} from "../data/tokenizers/hugging_face.ts";
+import { llama2cTokenizer } from "../data/tokenizers/llama2c.ts";
+import type { Tokenizer } from "../data/tokenizers/tokenizer.ts";
+import { isFile, readBytes, readText } from "./files.ts";
+import { readGgufHeader } from "./gguf_header.ts";
+
+/** The two files of GPT-2's tokenizer, under the names in use. */
+const GPT2_PAIRS = [["vocab.json", "merges.txt"], ["encoder.json", "vocab.bpe"]] as const;
+
+/**
+ * Reads the tokenizer of a model folder.
+ * @returns null when the folder holds none.
+ */
+export async function folderTokenizer(folder: string): Promise<Tokenizer | null> {
+  const at = (name: string) => `${folder}/${name}`;
+  if (await isFile(at("tokenizer.json"))) {
+    const files = new Map<string, Uint8Array>();
+    for (const name of TOKENIZER_FILES) {
+      if (await isFile(at(name))) files.set(name, await readBytes(at(name)));
+    }
+    return await HuggingFaceTokenizer.create(files).catch((error) => {
+      throw error instanceof InputError ? new InputError(`${folder}/${error.message}`) : error;
+    });
+  }
+  for (const [vocab, merges] of GPT2_PAIRS) {
+    if (await isFile(at(vocab)) && await isFile(at(merges))) {
+      return await gpt2Tokenizer(await readText(at(vocab)), await readText(at(merges)));
+    }
+  }
+  if (await isFile(at("tokenizer.bin"))) {
+    return llama2cTokenizer(await readBytes(at("tokenizer.bin")), at("tokenizer.bin"));
+  }
+  return null;
+}
+
+/**
+ * Reads a tokenizer.
+ * @param path A folder, `tokenizer.json` (or a file of GPT-2's pair), a `.gguf`, or a llama2.c `.bin`.
+ * @throws {InputError} when there is none at the path, or it cannot be used.
+ */
+export async function loadTokenizer(path: string): Promise<Tokenizer> {
+  if (path.endsWith(".gguf")) {
+    const found = await ggufTokenizer((await readGgufHeader(path)).metadata);
+    if (found) return found;
+    throw new InputError(`${path}: this GGUF file holds no tokenizer`);
+  }
+  if (path.endsWith(".bin")) return llama2cTokenizer(await readBytes(path), path);
+  if (await isFile(path)) {
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    const known = ["tokenizer.json", ...GPT2_PAIRS.flat()] as string[];
+    if (!known.includes(name)) {
+      throw new InputError(`${path}: a tokenizer is a folder, .gguf, .bin, or ${known.join(", ")}`);
+    }
+  }
+  const folder = await isFile(path) ? path.slice(0, path.lastIndexOf("/") + 1) || "." : path;
+  const found = await folderTokenizer(folder.replace(/(.)\/+$/, "$1"));
+  if (found) return found;
+  throw new InputError(`${path}: no tokenizer here (tokenizer.json, or vocab.json and merges.txt)`);
+}
