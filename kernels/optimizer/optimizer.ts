@@ -1,0 +1,171 @@
+/**
+ * Parameter updates over flat vectors: AdamW and SGD, with clipping by the global norm.
+ *
+ * Norm, clip factor and the skip of a step whose gradients are not finite are all decided on the GPU, from the metrics that
+ * `globalNorm` left there, so that a step needs no read-back.
+ */
+import { InputError } from "../errors.ts";
+import { defineKernel, type Kernel } from "../gpu/kernel.ts";
+import type { Tape } from "../gpu/tape.ts";
+import { persistent, type Tensor } from "../gpu/tensor.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { checkSlot, checkVector } from "../reduce/checks.ts";
+import { windowOf, windowsOf } from "../reduce/windows.ts";
+import adamwCode from "./adamw.wgsl" with { type: "text" };
+import gradientCode from "./gradient.wgsl" with { type: "text" };
+import { KNOBS } from "./schedule.ts";
+import sgdCode from "./sgd.wgsl" with { type: "text" };
+
+const adamwKernel = defineKernel("adamw", adamwCode, { GRADIENT: gradientCode });
+const sgdKernel = defineKernel("sgd", sgdCode, { GRADIENT: gradientCode });
+
+/** Parameters, their gradient and the optimizer's state: float32 vectors of one length. */
+export interface Arenas {
+  readonly theta: Tensor;
+  readonly d_theta: Tensor;
+  /** First moment (AdamW) or velocity (SGD); zeros before the first step. */
+  readonly m: Tensor;
+  /** Second moment; not used by SGD. Zeros before the first step. */
+  readonly v: Tensor;
+}
+
+/** Which values are updated and which of them decay. */
+interface Extent {
+  readonly weightDecay: number;
+  /** Values [0, decayEnd) decay, the others do not; a multiple of 64. */
+  readonly decayEnd: number;
+  /** Number of values to update. */
+  readonly length: number;
+}
+
+/** Settings of {@linkcode adamw} that do not change during a run. */
+export interface AdamWSettings extends Extent {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
+}
+
+/** Settings of {@linkcode sgd} that do not change during a run. */
+export interface SgdSettings extends Extent {
+  readonly momentum: number;
+  readonly nesterov?: boolean;
+}
+
+/** The buffer for {@linkcode knobValues}: what changes from step to step, written by the host before each replay. */
+export function createKnobs(gpu: Gpu): Tensor {
+  return persistent(gpu, "optimizer knobs", [KNOBS]);
+}
+
+/**
+ * One AdamW step (Loshchilov and Hutter, arXiv:1711.05101), in PyTorch's order of operations.
+ *
+ * Gradients are d_theta times knob 4 times min(1, knob 3 / (norm + 1e-6)), where metrics[normIndex] is the norm of
+ * d_theta itself (see `globalNorm`). Nothing changes when metrics[normIndex + 1] is set.
+ * @throws {InputError} when the vectors do not match.
+ */
+export function adamw(
+  tape: Tape,
+  arenas: Arenas,
+  metrics: Tensor,
+  normIndex: number,
+  knobs: Tensor,
+  settings: AdamWSettings,
+): void {
+  const { beta1, beta2, eps, weightDecay } = settings;
+  const { v } = arenas;
+  checkVector("adamw", v, arenas.theta.columns);
+  update(tape, adamwKernel, { ...arenas, v }, metrics, normIndex, knobs, settings, {
+    beta1,
+    // In float32, 1 - 0.999 differs from 0.001 by 5e-5 of it; the host's float64 does not.
+    one_minus_beta1: 1 - beta1,
+    beta2,
+    one_minus_beta2: 1 - beta2,
+    eps,
+    decay: weightDecay,
+  });
+}
+
+/**
+ * One step of SGD with momentum, as PyTorch defines it (weight decay joins the clipped gradient). Clipping and
+ * skipping as in {@linkcode adamw}; `arenas.v` is not used.
+ * @throws {InputError} when the vectors do not match.
+ */
+export function sgd(
+  tape: Tape,
+  arenas: Omit<Arenas, "v">,
+  metrics: Tensor,
+  normIndex: number,
+  knobs: Tensor,
+  settings: SgdSettings,
+): void {
+  const { theta, d_theta, m } = arenas;
+  const { momentum, weightDecay, nesterov = false } = settings;
+  const uniforms = { momentum, decay: weightDecay };
+  const overrides = { NESTEROV: Number(nesterov) };
+  update(
+    tape,
+    sgdKernel,
+    { theta, d_theta, m },
+    metrics,
+    normIndex,
+    knobs,
+    settings,
+    uniforms,
+    overrides,
+  );
+}
+
+/** Invocations per window: 128 workgroups of 64 keep a GPU busy, and 2^23 vec4 make 1,024 turns for each. */
+const GROUPS = 128;
+
+function update(
+  tape: Tape,
+  kernel: Kernel,
+  arenas: Readonly<Record<string, Tensor>>,
+  metrics: Tensor,
+  normIndex: number,
+  knobs: Tensor,
+  { length, decayEnd }: Extent,
+  uniforms: Readonly<Record<string, number>>,
+  overrides: Readonly<Record<string, number>> = {},
+): void {
+  checkExtent(kernel.name, arenas, length, decayEnd);
+  checkSlot(kernel.name, metrics, normIndex, 2);
+  checkVector(kernel.name, knobs, KNOBS);
+  for (const window of windowsOf(tape.gpu, length)) {
+    const length4 = Math.ceil(window.length / 4);
+    const decay_end4 = Math.min(Math.max(decayEnd - window.start, 0), window.length) / 4;
+    const groups = Math.min(GROUPS, Math.ceil(length4 / 64));
+    const bindings: Record<string, Tensor> = { knobs, metrics };
+    for (const name in arenas) bindings[name] = windowOf(arenas[name], window);
+    tape.dispatch({
+      kernel,
+      bindings,
+      uniforms: { length4, decay_end4: Math.ceil(decay_end4), norm_index: normIndex, ...uniforms },
+      overrides,
+      groups: [groups],
+      loops: Math.ceil(length4 / (groups * 64)),
+      flops: 14 * window.length,
+    });
+  }
+}
+
+function checkExtent(
+  operation: string,
+  arenas: Readonly<Record<string, Tensor>>,
+  length: number,
+  decayEnd: number,
+): void {
+  const { theta } = arenas;
+  for (const name in arenas) checkVector(operation, arenas[name], theta.columns);
+  if (!(length >= 1 && length <= theta.columns)) {
+    throw new InputError(
+      `${operation}: length must be 1 to ${theta.columns} (${theta.name}), found ${length}`,
+    );
+  }
+  if (!(decayEnd >= 0 && decayEnd <= length && (decayEnd % 64 === 0 || decayEnd === length))) {
+    throw new InputError(
+      `${operation}: decayEnd must be a multiple of 64 up to length ${length}, found ${decayEnd}`,
+    );
+  }
+}
