@@ -23,6 +23,8 @@ export interface TokenBatch {
   readonly positions: Uint32Array;
   /** Index inside the row of the first token this one may attend to (start of its packed sequence). */
   readonly starts: Uint32Array;
+  /** Weights of value imprinting's KL term (INFANT Eq. 7) where they differ from `weights`. */
+  readonly klWeights?: Float32Array;
 }
 
 /** One tokenised training example. `weights[i]` weighs the prediction OF token i; `weights[0]` is 0. */

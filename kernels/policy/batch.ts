@@ -1,0 +1,150 @@
+/**
+ * A batch of tokens on the GPU: one buffer, one upload per step.
+ */
+import { segmentCapacity, sortByEntry } from "../embedding/embedding.ts";
+import type { EntryLists } from "../embedding/embedding.ts";
+import { InputError } from "../errors.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { type DType, type Place, Tensor } from "../gpu/tensor.ts";
+import type { PolicyConfig } from "./config.ts";
+
+/** Marks a position without a target. */
+export const NO_TARGET = 0xffffffff;
+
+/** Host values of a batch of `rows` x `length` tokens (see `workflows/data/batch.ts` for the meaning of each). */
+export interface BatchValues {
+  readonly rows: number;
+  readonly length: number;
+  readonly ids: Uint32Array;
+  readonly targets: Uint32Array;
+  readonly weights: Float32Array;
+  readonly positions: Uint32Array;
+  readonly starts: Uint32Array;
+  /** Weights of the KL term of value imprinting where they differ from the loss weights. */
+  readonly klWeights?: Float32Array;
+}
+
+/** A batch's tensors, each [rows * length], and the sorted lists that the embedding's backward needs. */
+export class TokenTensors {
+  readonly rows: number;
+  readonly length: number;
+  readonly ids: Tensor;
+  readonly targets: Tensor;
+  readonly weights: Tensor;
+  readonly klWeights: Tensor;
+  readonly positions: Tensor;
+  readonly starts: Tensor;
+  readonly idLists: EntryLists;
+  readonly positionLists: EntryLists;
+  readonly #gpu: Gpu;
+  readonly #config: PolicyConfig;
+  readonly #buffer: GPUBuffer;
+  /** One image per micro-batch of a step, copied into the batch between replays; null where there is one. */
+  readonly #staged: GPUBuffer | null;
+  readonly #image: ArrayBuffer;
+
+  /** `slots` micro-batches can be uploaded before a step; see {@linkcode TokenTensors.select}. */
+  constructor(gpu: Gpu, config: PolicyConfig, rows: number, length: number, slots = 1) {
+    if (length > config.context) {
+      throw new InputError(
+        `length ${length} is more than the policy's context of ${config.context} tokens`,
+      );
+    }
+    this.#gpu = gpu;
+    this.#config = config;
+    this.rows = rows;
+    this.length = length;
+    const count = rows * length;
+    const place: Place = { buffer: null, bytes: 0 };
+    let at = 0;
+    const add = (name: string, shape: readonly number[], dtype: DType): Tensor => {
+      const tensor = new Tensor(name, shape, dtype, place, at);
+      at += Math.ceil(tensor.bytes / 256) * 256;
+      return tensor;
+    };
+    const lists = (name: string, entries: number): EntryLists => ({
+      order: add(`${name} order`, [count], "u32"),
+      segments: add(`${name} segments`, [segmentCapacity(count, entries), 4], "u32"),
+    });
+    this.ids = add("ids", [count], "u32");
+    this.targets = add("targets", [count], "u32");
+    this.weights = add("weights", [count], "f32");
+    this.klWeights = add("kl weights", [count], "f32");
+    this.positions = add("positions", [count], "u32");
+    this.starts = add("starts", [count], "u32");
+    this.idLists = lists("ids", config.vocabSize);
+    this.positionLists = lists("positions", config.context);
+    const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
+    this.#buffer = gpu.createBuffer("batch", at, STORAGE | COPY_DST);
+    this.#staged = slots > 1
+      ? gpu.createBuffer("staged batches", slots * at, COPY_SRC | COPY_DST)
+      : null;
+    place.buffer = this.#buffer;
+    this.#image = new ArrayBuffer(at);
+  }
+
+  /**
+   * Uploads a batch. `weightScale` multiplies the loss weights: 1 / (total weight of all batches of the step), which makes
+   * accumulation over several batches equal to one large batch. `slot` is the micro-batch's number within the step.
+   * @throws {InputError} on a wrong size, or a token or position outside the policy's range.
+   */
+  upload(values: BatchValues, weightScale = 1, slot = 0): void {
+    const { rows, length } = values;
+    if (rows !== this.rows || length !== this.length) {
+      throw new InputError(
+        `batch must be ${this.rows} x ${this.length} tokens, got ${rows} x ${length}`,
+      );
+    }
+    checkBelow("token id", values.ids, this.#config.vocabSize);
+    checkBelow("position", values.positions, this.#config.context);
+    checkBelow("target", values.targets, this.#config.vocabSize, NO_TARGET);
+    const put = (tensor: Tensor, data: Uint32Array | Float32Array) =>
+      new (data.constructor as typeof Uint32Array)(this.#image, tensor.offset, data.length).set(
+        data,
+      );
+    put(this.ids, values.ids);
+    put(this.targets, values.targets);
+    put(this.weights, values.weights.map((w) => w * weightScale));
+    put(this.klWeights, (values.klWeights ?? values.weights).map((w) => w * weightScale));
+    put(this.positions, values.positions);
+    put(this.starts, values.starts);
+    this.#putLists(this.idLists, values.ids, this.#config.vocabSize, put);
+    if (this.#config.positions === "learned") {
+      this.#putLists(this.positionLists, values.positions, this.#config.context, put);
+    }
+    const at = this.#staged ? slot * this.#image.byteLength : 0;
+    this.#gpu.device.queue.writeBuffer(this.#staged ?? this.#buffer, at, this.#image);
+  }
+
+  /** Encodes making micro-batch `slot` the current one. */
+  select(encoder: GPUCommandEncoder, slot: number): void {
+    if (!this.#staged) return;
+    const bytes = this.#image.byteLength;
+    encoder.copyBufferToBuffer(this.#staged, slot * bytes, this.#buffer, 0, bytes);
+  }
+
+  #putLists(
+    lists: EntryLists,
+    indices: Uint32Array,
+    entries: number,
+    put: (tensor: Tensor, data: Uint32Array) => void,
+  ): void {
+    const { order, segments } = sortByEntry(indices, entries);
+    put(lists.order, order);
+    put(lists.segments, segments);
+  }
+
+  /** Frees the buffer. */
+  destroy(): void {
+    this.#buffer.destroy();
+    this.#staged?.destroy();
+  }
+}
+
+function checkBelow(what: string, values: Uint32Array, limit: number, except = -1): void {
+  for (let i = 0; i < values.length; i++) {
+    if (values[i] >= limit && values[i] !== except) {
+      throw new InputError(`${what} ${values[i]} at place ${i} of the batch is not below ${limit}`);
+    }
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * A policy's parameters on the GPU: flat arenas, so that one dispatch updates everything.
+ *
+ * Order in the arena: trainable matrices (weight decay applies), trainable vectors, then frozen parameters. Gradients and
+ * optimiser moments exist only for the trainable part.
+ */
+import { InputError } from "../errors.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { readFloats } from "../gpu/readback.ts";
+import { persistent, Tensor } from "../gpu/tensor.ts";
+import { parameterSpecs, type PolicyConfig, type PolicyWeights } from "./config.ts";
+import { type Lora, loraSpecs } from "./lora.ts";
+import { arenaFloats, pack, type StoredSpec, storedSpecs, unpack } from "./storage.ts";
+
+/** What is trained. */
+export interface ParameterOptions {
+  /** Which parameters get gradients; default all. With `lora`, only the adapters unless stated. */
+  readonly trainable?: boolean | ((name: string) => boolean);
+  readonly lora?: Lora | null;
+  /** Additional heads: name of the parameter and its shape. */
+  readonly extra?: readonly StoredSpec[];
+}
+
+interface Slot {
+  readonly spec: StoredSpec;
+  readonly at: number;
+  readonly tensor: Tensor;
+}
+
+/** Parameters of one policy in one arena, with gradients for the trainable ones. */
+export class Parameters {
+  readonly gpu: Gpu;
+  readonly config: PolicyConfig;
+  readonly lora: Lora | null;
+  /** All parameters, flat. */
+  readonly theta: Tensor;
+  /** Gradients of the trainable parameters, flat; null when everything is frozen. */
+  readonly gradients: Tensor | null;
+  /** Floats of the arena to which weight decay applies, and which are trained at all: [0, decayEnd) and [0, trainableEnd). */
+  readonly decayEnd: number;
+  readonly trainableEnd: number;
+  readonly #slots = new Map<string, Slot>();
+
+  constructor(gpu: Gpu, config: PolicyConfig, options: ParameterOptions = {}) {
+    this.gpu = gpu;
+    this.config = config;
+    this.lora = options.lora ?? null;
+    const isTrained = trainedBy(options);
+    const specs = [
+      ...storedSpecs(config),
+      ...loraSpecs(config, this.lora),
+      ...(options.extra ?? []),
+    ];
+    const trained = specs.filter((spec) => isTrained(spec.name));
+    const matrices = trained.filter((spec) => spec.shape.length > 1);
+    const vectors = trained.filter((spec) => spec.shape.length === 1);
+    const frozen = specs.filter((spec) => !isTrained(spec.name));
+    const floats = (list: readonly StoredSpec[]) => list.reduce((n, s) => n + arenaFloats(s), 0);
+    this.decayEnd = floats(matrices);
+    this.trainableEnd = this.decayEnd + floats(vectors);
+    this.theta = persistent(gpu, "theta", [this.trainableEnd + floats(frozen)]);
+    this.gradients = this.trainableEnd > 0 ? persistent(gpu, "d_theta", [this.trainableEnd]) : null;
+    let at = 0;
+    for (const spec of [...matrices, ...vectors, ...frozen]) {
+      const tensor = new Tensor(spec.name, spec.storedShape, "f32", this.theta.place, 4 * at);
+      if (at < this.trainableEnd) {
+        tensor.needsGrad = true;
+        tensor.grad = new Tensor(
+          `d_${spec.name}`,
+          spec.storedShape,
+          "f32",
+          this.gradients!.place,
+          4 * at,
+        );
+      }
+      this.#slots.set(spec.name, { spec, at, tensor });
+      at += arenaFloats(spec);
+    }
+  }
+
+  /** A parameter by its internal name. */
+  get(name: string): Tensor {
+    const slot = this.#slots.get(name);
+    if (!slot) throw new InputError(`this policy has no parameter ${name}`);
+    return slot.tensor;
+  }
+
+  /** A parameter that may be absent (a bias). */
+  find(name: string): Tensor | null {
+    return this.#slots.get(name)?.tensor ?? null;
+  }
+
+  /** Names in arena order. */
+  get names(): string[] {
+    return [...this.#slots.keys()];
+  }
+
+  /** Number of trained values, padding not counted. */
+  get trainableCount(): number {
+    let count = 0;
+    for (const { spec, at } of this.#slots.values()) {
+      if (at < this.trainableEnd) count += spec.shape.reduce((a, b) => a * b, 1);
+    }
+    return count;
+  }
+
+  /**
+   * Uploads values by name; parameters that are not named keep theirs.
+   * @throws {InputError} on an unknown name or a wrong number of values.
+   */
+  load(tensors: ReadonlyMap<string, Float32Array>): void {
+    for (const [name, values] of tensors) {
+      const slot = this.#slots.get(name);
+      if (!slot) throw new InputError(`this policy has no parameter ${name}`);
+      const want = slot.spec.shape.reduce((a, b) => a * b, 1);
+      if (values.length !== want) {
+        throw new InputError(
+          `${name} must have ${want} values for shape [${slot.spec.shape}], got ${values.length}`,
+        );
+      }
+      const image = new Float32Array(arenaFloats(slot.spec));
+      pack(slot.spec, values, image, 0);
+      this.gpu.device.queue.writeBuffer(this.theta.place.buffer!, 4 * slot.at, image);
+    }
+  }
+
+  /**
+   * Reads an arena (theta by default; also gradients, moments or a Fisher diagonal) back into values by name. Arenas
+   * shorter than theta hold the trainable parameters only.
+   */
+  async read(arena: Tensor = this.theta): Promise<Map<string, Float32Array>> {
+    return this.split(await readFloats(this.gpu, arena));
+  }
+
+  /** Cuts an arena image into values by name. */
+  split(image: Float32Array): Map<string, Float32Array> {
+    const tensors = new Map<string, Float32Array>();
+    for (const [name, { spec, at }] of this.#slots) {
+      if (at < image.length) tensors.set(name, unpack(spec, image, at));
+    }
+    return tensors;
+  }
+
+  /** Puts values by name into an arena image of `floats` floats. */
+  join(tensors: ReadonlyMap<string, Float32Array>, floats: number): Float32Array {
+    const image = new Float32Array(floats);
+    for (const [name, { spec, at }] of this.#slots) {
+      const values = tensors.get(name);
+      if (values && at < floats) pack(spec, values, image, at);
+    }
+    return image;
+  }
+
+  /** The policy's weights as the file formats take them. */
+  async weights(): Promise<PolicyWeights> {
+    const all = await this.read();
+    const names = new Set(parameterSpecs(this.config).map((spec) => spec.name));
+    return { config: this.config, tensors: new Map([...all].filter(([name]) => names.has(name))) };
+  }
+
+  /** Frees the arenas. */
+  destroy(): void {
+    this.theta.place.buffer?.destroy();
+    this.gradients?.place.buffer?.destroy();
+  }
+}
+
+function trainedBy({ trainable, lora, extra = [] }: ParameterOptions): (name: string) => boolean {
+  if (typeof trainable === "function") return trainable;
+  if (trainable !== undefined) return () => trainable;
+  if (!lora) return () => true;
+  const heads = new Set(extra.map((spec) => spec.name));
+  return (name) => name.startsWith("lora.") || heads.has(name);
+}
+
+/** Parameters loaded with a model's weights. */
+export function loadParameters(
+  gpu: Gpu,
+  weights: PolicyWeights,
+  options: ParameterOptions = {},
+): Parameters {
+  const parameters = new Parameters(gpu, weights.config, options);
+  parameters.load(weights.tensors);
+  return parameters;
+}

@@ -1,0 +1,191 @@
+/**
+ * The policy pi_theta(a | h): one transformer for the GPT-2, Llama, Qwen2 and GPT-NeoX families.
+ *
+ *     x = embed(ids) (+ positions)
+ *     x = x + attention(norm1(x));  x = x + mlp(norm2(x))      for each layer (GPT-NeoX: both from the same x)
+ *     logits = head(final_norm(x))
+ *
+ * Reading it is recording it: each line appends kernels to the tape, and its backward with them.
+ */
+import { activation } from "../activation/activation.ts";
+import { attention } from "../attention/attention.ts";
+import { attentionCached, type KvCache } from "../attention/cache.ts";
+import { dropout } from "../dropout/dropout.ts";
+import { embedding, type EntryLists } from "../embedding/embedding.ts";
+import type { Tape } from "../gpu/tape.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import { linear } from "../matmul/matmul.ts";
+import { norm } from "../norm/norm.ts";
+import { add } from "../residual/add.ts";
+import { rotate } from "../rope/rope.ts";
+import { addLora, loraScale, storedRows } from "./lora.ts";
+import type { Parameters } from "./parameters.ts";
+import { headStride } from "./storage.ts";
+
+/** Dropout streams of the adapters start here, beyond those of any layer. */
+const LORA_STREAM = 1 << 20;
+
+/** The tokens a policy reads; {@linkcode TokenTensors} fits. */
+export interface PolicyInput {
+  readonly rows: number;
+  readonly length: number;
+  readonly ids: Tensor;
+  readonly positions: Tensor;
+  /** First visible key of each token (or of each row, with a cache). */
+  readonly starts: Tensor;
+  readonly idLists?: EntryLists;
+  readonly positionLists?: EntryLists;
+}
+
+/** How the forward pass is recorded. */
+export interface TransformerOptions {
+  /** cos/sin table, see `ropeTable`; needed for rotary positions. */
+  readonly rope: Tensor | null;
+  /** Recompute each layer's activations in the backward pass instead of keeping them. */
+  readonly recompute?: boolean;
+  /** Dropout on the embedding and on each branch before it joins the residual stream. */
+  readonly dropout?: { readonly rate: number; readonly seed: Tensor } | null;
+  /** Incremental decoding: keys and values of earlier tokens, and where the new ones go. */
+  readonly cache?: { readonly kv: KvCache; readonly cursor: Tensor } | null;
+}
+
+/** Hidden states after the final norm, [rows * length, width]. */
+export function transformer(
+  tape: Tape,
+  parameters: Parameters,
+  input: PolicyInput,
+  options: TransformerOptions,
+): Tensor {
+  const { config } = parameters;
+  let x = embedding(
+    tape,
+    { table: parameters.get("embed.weight"), indices: input.ids, lists: input.idLists },
+    config.positions === "learned"
+      ? {
+        table: parameters.get("positions.weight"),
+        indices: input.positions,
+        lists: input.positionLists,
+      }
+      : null,
+  );
+  x = dropped(tape, x, options, 0);
+  for (let i = 0; i < config.layers; i++) {
+    const before = x;
+    const layer = () => block(tape, parameters, before, i, input, options);
+    x = options.recompute ? tape.recompute(layer) : layer();
+  }
+  return normBy(tape, parameters, x, "final_norm");
+}
+
+/** Logits [rows of hidden, vocabulary] by the output head (the embedding, where tied). */
+export function languageModelHead(tape: Tape, parameters: Parameters, hidden: Tensor): Tensor {
+  const head = parameters.config.tiedHead ? "embed.weight" : "head.weight";
+  return linear(tape, hidden, parameters.get(head), { name: "logits" });
+}
+
+function block(
+  tape: Tape,
+  parameters: Parameters,
+  x: Tensor,
+  layer: number,
+  input: PolicyInput,
+  options: TransformerOptions,
+): Tensor {
+  const { config } = parameters;
+  const name = `layers.${layer}`;
+  const shape = { rows: input.rows, length: input.length };
+  const stride = headStride(config);
+  const qkv = project(
+    tape,
+    parameters,
+    normBy(tape, parameters, x, `${name}.norm1`),
+    `${name}.attention.qkv`,
+    options,
+  );
+  if (options.rope) rotate(tape, qkv, input.positions, options.rope, config, stride);
+  const mixed = options.cache
+    ? attentionCached(
+      tape,
+      qkv,
+      options.cache.kv,
+      layer,
+      input.starts,
+      options.cache.cursor,
+      shape,
+      config,
+      stride,
+    )
+    : attention(tape, qkv, input.starts, shape, config, stride);
+  const attended = joined(
+    tape,
+    parameters,
+    mixed,
+    `${name}.attention.out`,
+    x,
+    options,
+    2 * layer + 1,
+  );
+  const normed = normBy(tape, parameters, config.parallelResidual ? x : attended, `${name}.norm2`);
+  const up = project(tape, parameters, normed, `${name}.mlp.up`, options);
+  const inner = activation(tape, up, config.activation);
+  return joined(tape, parameters, inner, `${name}.mlp.down`, attended, options, 2 * layer + 2);
+}
+
+function normBy(tape: Tape, parameters: Parameters, x: Tensor, name: string): Tensor {
+  const { normEps } = parameters.config;
+  return norm(tape, x, parameters.get(`${name}.weight`), parameters.find(`${name}.bias`), normEps);
+}
+
+/** residual + dropout(project(x)); the sum is fused into the projection where there is no dropout. */
+function joined(
+  tape: Tape,
+  parameters: Parameters,
+  x: Tensor,
+  name: string,
+  residual: Tensor,
+  options: TransformerOptions,
+  stream: number,
+): Tensor {
+  if (!options.dropout?.rate) return project(tape, parameters, x, name, options, residual);
+  const branch = project(tape, parameters, x, name, options);
+  const { rate, seed } = options.dropout;
+  return add(tape, residual, dropout(tape, branch, rate, seed, stream));
+}
+
+function dropped(
+  tape: Tape,
+  x: Tensor,
+  { dropout: d }: TransformerOptions,
+  stream: number,
+): Tensor {
+  return d?.rate ? dropout(tape, x, d.rate, d.seed, stream) : x;
+}
+
+/** x W^T + b (+ residual), and the low-rank adapters that sit on W. */
+function project(
+  tape: Tape,
+  parameters: Parameters,
+  x: Tensor,
+  name: string,
+  options: TransformerOptions,
+  residual: Tensor | null = null,
+): Tensor {
+  const weight = parameters.get(`${name}.weight`);
+  const bias = parameters.find(`${name}.bias`);
+  const y = linear(tape, x, weight, { bias, residual, name });
+  const { lora, config } = parameters;
+  lora?.targets.forEach((target, i) => {
+    if (target.parameter !== `${name}.weight`) return;
+    const { start, count } = storedRows(config, target);
+    const branch = {
+      a: parameters.get(`lora.${target.name}.A`),
+      b: parameters.get(`lora.${target.name}.B`),
+      columnStart: start,
+      columnCount: count,
+      scale: loraScale(lora),
+      dropout: lora.dropout,
+    };
+    addLora(tape, x, y, branch, options.dropout?.seed ?? null, LORA_STREAM + i);
+  });
+  return y;
+}
