@@ -236,7 +236,7 @@ if (import.meta.main) {
   await write("gpt2-tiny", languageModel("gpt2", 3));
   await write("llama-tiny", languageModel("llama", 23));
   await write("qwen2-tiny", languageModel("qwen2", 9));
-  await write("gpt-neox-tiny", languageModel("gpt_neox", 74));
+  await write("gpt-neox-tiny", languageModel("gpt_neox", 11));
   await write("kl", kl(5));
   await write("ewc", ewc(6));
 }

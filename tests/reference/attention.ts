@@ -3,7 +3,8 @@
  * arXiv:2305.13245): query head h reads key/value head floor(h / (heads / kvHeads)).
  *
  * Token i of a row sees the keys starts[i] .. i of the same row; `starts` is 0 for an ordinary row and the
- * beginning of the token's own sequence in a packed one.
+ * beginning of the token's own sequence in a packed one. A token whose start lies behind it (padding) sees nothing and
+ * gets zeros.
  */
 import { dot, type Numbers } from "./numbers.ts";
 import { logSumExp } from "./softmax.ts";
@@ -17,6 +18,14 @@ export interface AttentionShape {
   readonly headDim: number;
 }
 
+/** What attention gives; backward recomputes the probabilities, a flash kernel takes them from `lse`. */
+export interface AttentionOutput {
+  /** [tokens, heads * headDim] */
+  readonly out: Float64Array;
+  /** log sum_j exp(score_ij), [tokens, heads] */
+  readonly lse: Float64Array;
+}
+
 /** out_i = sum_j p_ij v_j with p_i = softmax_j(q_i k_j / sqrt(headDim)), j from starts[i] to i. */
 export function attention(
   q: Float64Array,
@@ -24,11 +33,7 @@ export function attention(
   v: Float64Array,
   starts: Numbers,
   shape: AttentionShape,
-): {
-  /** [tokens, heads * headDim] */ out:
-    Float64Array; /** log sum exp of the scores, [tokens, heads] */
-  lse: Float64Array;
-} {
+): AttentionOutput {
   const { heads, headDim } = shape;
   const out = new Float64Array(q.length);
   const lse = new Float64Array(q.length / headDim);
@@ -129,7 +134,7 @@ function forEachQuery(
     for (let i = 0; i < length; i++) {
       const token = row * length + i;
       const first = row * length + starts[token];
-      const tokens = Array.from({ length: token - first + 1 }, (_, j) => first + j);
+      const tokens = Array.from({ length: Math.max(0, token - first + 1) }, (_, j) => first + j);
       for (let head = 0; head < heads; head++) {
         visit(token, head, { tokens, head: Math.floor(head / (heads / kvHeads)) });
       }
@@ -146,6 +151,7 @@ function attend(
   keys: Keys,
   { heads, kvHeads, headDim }: AttentionShape,
 ): { probabilities: Float64Array; logSum: number } {
+  if (keys.tokens.length === 0) return { probabilities: new Float64Array(), logSum: -Infinity };
   const query = headOf(q, token, head, heads, headDim);
   const scores = Float64Array.from(
     keys.tokens,

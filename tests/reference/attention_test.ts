@@ -68,6 +68,16 @@ Deno.test("attention: a packed row equals its sequences alone", () => {
   assertEquals([...packed], [...alone(0, 2), ...alone(2, 6)]);
 });
 
+Deno.test("attention: padding sees nothing, gives zeros and gets no gradient", () => {
+  const shape = { rows: 1, length: 3, heads: 2, kvHeads: 1, headDim: 2 };
+  const { q, k, v } = inputs(shape, 7);
+  const { out, lse } = attention(q, k, v, [0, 0, 3], shape);
+  assertEquals([...out.subarray(8), ...lse.subarray(4)], [0, 0, 0, 0, -Infinity, -Infinity]);
+  const { d_y } = functional(q.length, 8);
+  const { d_q, d_k, d_v } = attentionBackward(q, k, v, [0, 0, 3], d_y, shape);
+  assertEquals([...d_q.subarray(8), ...d_k.subarray(4), ...d_v.subarray(4)], new Array(8).fill(0));
+});
+
 Deno.test("attention: grouped heads equal full heads with the keys and values repeated", () => {
   const shape = { rows: 2, length: 4, heads: 4, kvHeads: 2, headDim: 3 };
   const { q, k, v, starts } = inputs(shape, 6);

@@ -53,7 +53,7 @@ export function klPolicyPrior(
 ): TokenLoss {
   return divergence(policyLogits, priorLogits, weights, vocab, total, (logP, logQ, d) => {
     const kl = sumOver(logP, (v) => Math.exp(logP[v]) * (logP[v] - logQ[v]));
-    logP.forEach((lp, v) => d[v] = lp === -Infinity ? 0 : Math.exp(lp) * (lp - logQ[v] - kl));
+    logP.map(Math.exp).forEach((p, v) => d[v] = p === 0 ? 0 : p * (logP[v] - logQ[v] - kl));
     return kl;
   });
 }

@@ -69,6 +69,8 @@ Deno.test("divergences: known values, disjoint and masked rows", () => {
   const disjoint = jensenShannon([0, -1e30], [-1e30, 0], [1], 2);
   assert(Math.abs(disjoint.loss - Math.LN2) < 1e-15 && disjoint.d_logits.every(Number.isFinite));
   assertEquals(klPolicyPrior([0, -1e30], [0, -1e30], [1], 2).loss, 0);
+  const gone = klPolicyPrior([0, -1e30], [0, -Infinity], [1], 2);
+  assertEquals([gone.loss, ...gone.d_logits], [0, 0, 0]);
   // A token without weight may be infinitely bad: it still must not touch the loss.
   assertEquals(klPolicyPrior([0, 0, 0, 0], [0, -Infinity, 0, 0], [0, 1], 2).loss, 0);
 });
