@@ -1,0 +1,72 @@
+/**
+ * The Kullback-Leibler divergence between a policy and a fixed prior, token by token over the whole vocabulary: what holds
+ * a policy to its imprinted values (INFANT's rho KL(pi_theta || pi_0)).
+ */
+import { InputError } from "../errors.ts";
+import { defineKernel } from "../gpu/kernel.ts";
+import type { Tape } from "../gpu/tape.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import { ROW_FUNCTIONS, rowLaunch } from "../reduce/rows.ts";
+import forwardCode from "./kl_divergence.wgsl" with { type: "text" };
+import backwardCode from "./kl_divergence_backward.wgsl" with { type: "text" };
+import { checkPerRow, logitGradient, logitShape } from "./logits.ts";
+import online from "./online.wgsl" with { type: "text" };
+
+const functions = { ROW_FUNCTIONS, ONLINE: online };
+const forward = defineKernel("kl_divergence", forwardCode, functions);
+const backward = defineKernel("kl_divergence_backward", backwardCode, functions);
+
+/** KL(policy || prior) or KL(prior || policy). */
+export type Direction = "policy_prior" | "prior_policy";
+
+/**
+ * value_i = rho weights_i KL_i, [tokens], for policy and prior logits [tokens, vocab] and weights f32 [tokens].
+ * Tokens of weight 0 cost nothing and count 0. Backward: d_logits += rho weights_i dKL_i/dlogits; the prior gets no gradient.
+ * @throws {InputError} when the shapes do not belong together.
+ */
+export function klDivergence(
+  tape: Tape,
+  logits: Tensor,
+  priorLogits: Tensor,
+  weights: Tensor,
+  direction: Direction,
+  rho = 1,
+): Tensor {
+  checkPerRow("klDivergence", logits, weights, "f32");
+  if (priorLogits.rows !== logits.rows || priorLogits.columns !== logits.columns) {
+    throw new InputError(
+      `klDivergence: ${priorLogits.name} [${priorLogits.shape}] must have the shape of ` +
+        `${logits.name} [${logits.shape}]`,
+    );
+  }
+  const { overrides, groups, loops } = rowLaunch(tape.gpu, logits);
+  const FROM_PRIOR = Number(direction === "prior_policy");
+  const stats = tape.tensor(`${logits.name}.kl_stats`, [logits.rows, 8]);
+  const value = tape.tensor(`${logits.name}.kl`, [logits.rows]);
+  const inputs = { logits, prior: priorLogits, weights, stats };
+  const uniforms = { ...logitShape(logits), scale: rho };
+  tape.dispatch({
+    kernel: forward,
+    bindings: { ...inputs, value },
+    uniforms,
+    overrides: { ...overrides, FROM_PRIOR },
+    groups,
+    loops: 2 * loops + 24,
+    flops: 40 * logits.rows * logits.columns,
+  });
+  if (logits.needsGrad) {
+    tape.onBackward(() => {
+      const { d_logits, ACCUMULATE } = logitGradient(tape, logits);
+      tape.dispatch({
+        kernel: backward,
+        bindings: { ...inputs, d_logits },
+        uniforms,
+        overrides: { ...overrides, FROM_PRIOR, ACCUMULATE },
+        groups,
+        loops,
+        flops: 9 * logits.rows * logits.columns,
+      });
+    });
+  }
+  return value;
+}
