@@ -62,10 +62,16 @@ export function attention(
   tape.dispatch({
     kernel: kernels.forward,
     bindings: { queries: qkv, keys: qkv, starts, cursor: starts, out, stats },
-    uniforms: { ...sizes, capacity: length, q_stride4: qkv.stride / 4, kv_stride4: qkv.stride / 4 },
-    overrides: { ...overrides, CACHED: 0 },
+    uniforms: {
+      ...sizes,
+      cached: 0,
+      capacity: length,
+      q_stride4: qkv.stride / 4,
+      kv_stride4: qkv.stride / 4,
+    },
+    overrides,
     groups: groups(rows * heads, kernels.blocks.forward),
-    loops: Math.ceil(length / 4),
+    loops: length,
     flops: 2 * matrix,
   });
   out.needsGrad = qkv.needsGrad;
@@ -81,7 +87,7 @@ export function attention(
       uniforms,
       overrides,
       groups: groups(rows * heads, kernels.blocks.queries),
-      loops: Math.ceil(length / 4),
+      loops: length,
       flops: 3 * matrix,
     });
     tape.dispatch({

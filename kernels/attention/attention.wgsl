@@ -2,9 +2,9 @@
 // attention (Dao et al., arXiv:2205.14135), one pass over the keys with a running maximum, no T x T matrix.
 // queries: fused rows [rows * length, q_stride4], the q heads first; keys: rows of k at k_at and v at v_at of
 // kv_stride4; out [rows * length, heads * headStride]; stats [rows * length, heads] = (max, 1 / sum, 0, start).
-// CACHED: keys is a cache of `capacity` tokens per row, starts has one entry per row, and query t is token
+// cached: keys is a cache of `capacity` tokens per row, starts has one entry per row, and query t is token
 // cursor[0] + t. Otherwise queries and keys are the same rows, capacity = length, and cursor is not read.
-// Each invocation owns $QB consecutive queries of one head and walks their keys four at a time.
+// Each invocation owns $QB consecutive queries of one head and walks their keys one by one.
 @group(0) @binding(0) var<storage, read> queries: array<vec4f>;
 @group(0) @binding(1) var<storage, read> keys: array<vec4f>;
 @group(0) @binding(2) var<storage, read> starts: array<u32>;
@@ -21,10 +21,10 @@ struct Shape {
   kv_stride4: u32,
   k_at: u32,
   v_at: u32,
+  cached: u32, // 1 or 0
   scale: f32,
 }
 @group(0) @binding(6) var<uniform> shape: Shape;
-override CACHED: bool = false;
 $COMMON
 
 @compute @workgroup_size($SIZE)
@@ -34,7 +34,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   let row = own.pair / shape.heads;
   let head = own.pair % shape.heads;
   let first = own.block * $QBu;
-  let before = select(0u, cursor[0], CACHED);
+  let before = select(0u, cursor[0], shape.cached == 1u);
 
   // Queries beyond the end repeat the last one and are not stored.
   var low = 0xffffffffu;
@@ -42,7 +42,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   let t{i} = min(first + {i}u, shape.length - 1u);
   let token{i} = row * shape.length + t{i};
   let end{i} = before + t{i};
-  let start{i} = starts[select(token{i}, row, CACHED)];
+  let start{i} = starts[select(token{i}, row, shape.cached == 1u)];
   low = min(low, start{i});
   let q_at{i} = token{i} * shape.q_stride4 + head * $HD4u;
   #repeat d $HD4
@@ -56,34 +56,32 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   let last = before + min(first + $QB_LASTu, shape.length - 1u);
   let base = row * shape.capacity;
   let kv = head / shape.group * $HD4u;
-  for (var j = low; j <= last; j += 4u) {
-    let j4 = min(vec4u(j, j + 1u, j + 2u, j + 3u), vec4u(last));
-    let k4 = (base + j4) * shape.kv_stride4 + shape.k_at + kv;
-    let v4 = (base + j4) * shape.kv_stride4 + shape.v_at + kv;
-    let inside = vec4u(j, j + 1u, j + 2u, j + 3u);
+  for (var j = low; j <= last; j++) {
+    let k_at = (base + j) * shape.kv_stride4 + shape.k_at + kv;
+    let v_at = (base + j) * shape.kv_stride4 + shape.v_at + kv;
     #repeat i $QB
-    var s{i} = vec4f(0.0);
+    var s{i} = 0.0;
     #end
     #repeat d $HD4
     {
-      let k = mat4x4f(keys[k4.x + {d}u], keys[k4.y + {d}u], keys[k4.z + {d}u], keys[k4.w + {d}u]);
+      let k = keys[k_at + {d}u];
       #repeat i $QB
-      s{i} += q{i}_{d} * k;
+      s{i} += dot(q{i}_{d}, k);
       #end
     }
     #end
     #repeat i $QB
-    let see{i} = inside >= vec4u(start{i}) & inside <= vec4u(end{i});
-    let masked{i} = select(vec4f(LOWEST), s{i}, see{i});
-    let top{i} = max(max{i}, greatest(masked{i}));
+    let see{i} = j >= start{i} && j <= end{i};
+    let masked{i} = select(LOWEST, s{i}, see{i});
+    let top{i} = max(max{i}, masked{i});
     let shrink{i} = exp(max{i} - top{i});
-    let p{i} = select(vec4f(0.0), exp(masked{i} - top{i}), see{i});
-    sum{i} = sum{i} * shrink{i} + dot(p{i}, vec4f(1.0));
+    let p{i} = select(0.0, exp(masked{i} - top{i}), see{i});
+    sum{i} = sum{i} * shrink{i} + p{i};
     max{i} = top{i};
     #end
     #repeat d $HD4
     {
-      let v = mat4x4f(keys[v4.x + {d}u], keys[v4.y + {d}u], keys[v4.z + {d}u], keys[v4.w + {d}u]);
+      let v = keys[v_at + {d}u];
       #repeat i $QB
       o{i}_{d} = o{i}_{d} * shrink{i} + v * p{i};
       #end

@@ -43,37 +43,42 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   #end
   #end
 
+  // One flat loop without `continue`: every merge of control flow around the accumulators is paid for in compile time.
+  var end = first;
   for (var t = first; t < shape.length; t++) {
-    for (var head = kv * shape.group; head < (kv + 1u) * shape.group; head++) {
-      let stat = stats[(base + t) * shape.heads + head];
-      let start = u32(stat.w);
-      if (start >= first + $KNu) { continue; }
-      let q_at = (base + t) * shape.stride4 + head * $HD4u;
-      let out_at = ((base + t) * shape.heads + head) * $HD4u;
-      #repeat j $KN
-      var s{j} = 0.0;
-      var d_p{j} = 0.0;
-      #end
-      #repeat d $HD4
-      let q_{d} = queries[q_at + {d}u];
-      let g_{d} = d_out[out_at + {d}u];
-      #repeat j $KN
-      s{j} += dot(q_{d}, k{j}_{d});
-      d_p{j} += dot(g_{d}, v{j}_{d});
-      #end
-      #end
-      #repeat j $KN
-      let see{j} = first + {j}u >= start && first + {j}u <= t;
-      let p{j} = select(0.0, exp(s{j} - stat.x) * stat.y, see{j});
-      let d_s{j} = p{j} * (d_p{j} - stat.z);
-      #end
-      #repeat d $HD4
-      #repeat j $KN
-      d_k{j}_{d} += d_s{j} * q_{d};
-      d_v{j}_{d} += p{j} * g_{d};
-      #end
-      #end
-    }
+    let start = u32(stats[(base + t) * shape.heads].w);
+    end = select(end, t + 1u, start < first + $KNu);
+  }
+  for (var n = first * shape.group; n < end * shape.group; n++) {
+    let t = n / shape.group;
+    let head = kv * shape.group + n % shape.group;
+    let stat = stats[(base + t) * shape.heads + head];
+    let start = u32(stat.w);
+    let q_at = (base + t) * shape.stride4 + head * $HD4u;
+    let out_at = ((base + t) * shape.heads + head) * $HD4u;
+    #repeat j $KN
+    var s{j} = 0.0;
+    var d_p{j} = 0.0;
+    #end
+    #repeat d $HD4
+    let q_{d} = queries[q_at + {d}u];
+    let g_{d} = d_out[out_at + {d}u];
+    #repeat j $KN
+    s{j} += dot(q_{d}, k{j}_{d});
+    d_p{j} += dot(g_{d}, v{j}_{d});
+    #end
+    #end
+    #repeat j $KN
+    let see{j} = first + {j}u >= start && first + {j}u <= t;
+    let p{j} = select(0.0, exp(s{j} - stat.x) * stat.y, see{j});
+    let d_s{j} = p{j} * (d_p{j} - stat.z);
+    #end
+    #repeat d $HD4
+    #repeat j $KN
+    d_k{j}_{d} += d_s{j} * q_{d};
+    d_v{j}_{d} += p{j} * g_{d};
+    #end
+    #end
   }
 
   #repeat j $KN

@@ -2,7 +2,7 @@
 // p is recomputed from stats. Also leaves D in stats.z for the keys' kernel, which must come after this one.
 // queries: fused rows [rows * length, stride4] = q | k | v; d_queries: the same layout, this kernel writes the q part.
 // out and d_out [rows * length, heads * headStride]; stats [rows * length, heads] = (max, 1 / sum, D, start).
-// Each invocation owns $QB consecutive queries of one head and walks their keys four at a time.
+// Each invocation owns $QB consecutive queries of one head and walks their keys one by one.
 @group(0) @binding(0) var<storage, read> queries: array<vec4f>;
 @group(0) @binding(1) var<storage, read> out: array<vec4f>;
 @group(0) @binding(2) var<storage, read> d_out: array<vec4f>;
@@ -51,28 +51,26 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   let last = min(first + $QB_LASTu, shape.length - 1u);
   let base = row * shape.length;
   let kv = head / shape.group * $HD4u;
-  for (var j = low; j <= last; j += 4u) {
-    let inside = vec4u(j, j + 1u, j + 2u, j + 3u);
-    let row4 = (base + min(inside, vec4u(last))) * shape.stride4 + kv;
-    let k4 = row4 + shape.k_at;
-    let v4 = row4 + shape.v_at;
+  for (var j = low; j <= last; j++) {
+    let k_at = (base + j) * shape.stride4 + shape.k_at + kv;
+    let v_at = (base + j) * shape.stride4 + shape.v_at + kv;
     #repeat i $QB
-    var s{i} = vec4f(0.0);
-    var d_p{i} = vec4f(0.0);
+    var s{i} = 0.0;
+    var d_p{i} = 0.0;
     #end
     #repeat d $HD4
-    let k_{d} = mat4x4f(queries[k4.x + {d}u], queries[k4.y + {d}u], queries[k4.z + {d}u], queries[k4.w + {d}u]);
+    let k_{d} = queries[k_at + {d}u];
     {
-      let v = mat4x4f(queries[v4.x + {d}u], queries[v4.y + {d}u], queries[v4.z + {d}u], queries[v4.w + {d}u]);
+      let v = queries[v_at + {d}u];
       #repeat i $QB
-      s{i} += q{i}_{d} * k_{d};
-      d_p{i} += g{i}_{d} * v;
+      s{i} += dot(q{i}_{d}, k_{d});
+      d_p{i} += dot(g{i}_{d}, v);
       #end
     }
     #end
     #repeat i $QB
-    let see{i} = inside >= vec4u(start{i}) & inside <= vec4u(t{i});
-    let p{i} = select(vec4f(0.0), exp(s{i} - stats{i}.x) * stats{i}.y, see{i});
+    let see{i} = j >= start{i} && j <= t{i};
+    let p{i} = select(0.0, exp(s{i} - stats{i}.x) * stats{i}.y, see{i});
     let d_s{i} = p{i} * (d_p{i} - D{i});
     #end
     #repeat d $HD4

@@ -12,5 +12,3 @@ fn ownedBlock(i: u32, pairs: u32, blocks: u32) -> Owned {
   let turn = i / pairs;
   return Owned(i % pairs, select(turn / 2u, blocks - 1u - turn / 2u, turn % 2u == 1u));
 }
-
-fn greatest(x: vec4f) -> f32 { return max(max(x.x, x.y), max(x.z, x.w)); }

@@ -28,9 +28,13 @@ export interface AttentionKernels {
 /** Blocks by head size. */
 export function blocksFor(software: boolean, headStride: number): Blocks {
   if (!software) return { forward: 1, queries: 1, keys: 1 };
-  return headStride <= 32
-    ? { forward: 8, queries: 4, keys: 4 }
-    : { forward: 4, queries: 2, keys: 2 };
+  const rows = (vectors: number) =>
+    Math.min(8, 2 ** Math.floor(Math.log2(4 * vectors / headStride)));
+  return {
+    forward: Math.max(1, rows(64)),
+    queries: Math.max(1, rows(32)),
+    keys: Math.max(1, rows(32)),
+  };
 }
 
 const made = new Map<string, AttentionKernels>();
