@@ -97,15 +97,21 @@ export async function readAdapters(folder: string, config: PolicyConfig): Promis
     if (!a || !b) return [];
     return [{
       name,
-      layer: module.parameter.slice(0, -".weight".length),
-      firstRow: module.rowStart,
-      rows: module.rowCount,
+      parameter: module.parameter,
+      rowStart: module.rowStart,
+      rowCount: module.rowCount,
       rank: r,
       scaling: lora_alpha / r,
       a: Float64Array.from(a.data),
-      b: Float64Array.from(b.data),
+      b: inRowOrder(b.data, module.rowOrder, r),
     }];
   });
+}
+
+/** B's rows as the toolkit orders them (GPT-NeoX files interleave q, k and v per head). */
+function inRowOrder(b: Float32Array, order: Uint32Array | null, rank: number): Float64Array {
+  if (!order) return Float64Array.from(b);
+  return Float64Array.from(b, (_, i) => b[order[Math.floor(i / rank)] * rank + i % rank]);
 }
 
 /** Logits with the rows of padding set to zero, as golden files store them. */

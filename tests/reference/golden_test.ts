@@ -4,6 +4,7 @@
  * against change (`tests/golden/README.md`).
  */
 import { NO_TARGET } from "../../workflows/data/batch.ts";
+import { toHuggingFace } from "../../workflows/model_files/layouts.ts";
 import { assert, assertEquals } from "../assert.ts";
 import { sharedTest } from "../shared.ts";
 import {
@@ -182,6 +183,8 @@ async function trueFisher(folder: string): Promise<void> {
   assertAllClose("neg_hessian", fisher, hessian, 1e-6);
 }
 
+const peftName = (weight: string): string => `base_model.model.${weight.replace(/\.weight$/, "")}`;
+
 async function lora(folder: string): Promise<void> {
   const { inputs, scalars, expected } = await readCase<
     LabelledInputs,
@@ -206,18 +209,26 @@ async function lora(folder: string): Promise<void> {
   assertClose("loss", [adapted.loss], [scalars.loss], 1e-12);
   assert(adapters.length > 0);
   for (const { name } of adapters) {
-    for (const side of ["a", "b"]) {
-      const stored = expected.get(`grad.${name}.lora_${side.toUpperCase()}.weight`)!;
-      assertClose(`${name}.${side}`, adapted.gradients.get(`${name}.${side}`)!, stored.data, LIMIT);
+    for (const side of ["A", "B"]) {
+      const stored = expected.get(`grad.${name}.lora_${side}.weight`)!;
+      const gradient = adapted.gradients.get(`lora.${name}.${side}`)!;
+      assertClose(`${name}.${side}`, gradient, stored.data, LIMIT);
     }
   }
   // Merging the adapters into the weights changes nothing.
   const merged = new Map(parameters);
   for (const adapter of adapters) {
-    const name = `${adapter.layer}.weight`;
-    merged.set(name, mergeLora(adapter, merged.get(name)!));
+    const { parameter } = adapter;
+    merged.set(parameter, mergeLora(adapter, merged.get(parameter)!));
   }
   compare("logits", forward({ config, parameters: merged }, batch).logits);
+  const singles = Array.from(merged, ([name, t]) => [name, Float32Array.from(t)] as const);
+  const adaptedModules = new Set(adapters.map(({ name }) => name));
+  for (const { name, data } of toHuggingFace(config, new Map(singles))) {
+    const stored = expected.get(`merged.${name}`);
+    assertEquals(stored !== undefined, adaptedModules.has(peftName(name)), name);
+    if (stored) assertClose(`merged.${name}`, data, stored.data, LIMIT);
+  }
 }
 
 interface SymmetricInputs {

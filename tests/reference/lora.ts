@@ -6,43 +6,43 @@
 import { linear, linearBackward, matmul } from "./matmul.ts";
 import { add, scale } from "./numbers.ts";
 
-/** One adapter. Its gradients are called `NAME.a` and `NAME.b`. */
+/** One adapter. Its gradients are called `lora.NAME.A` and `lora.NAME.B`, like its parameters on the GPU. */
 export interface Lora {
   readonly name: string;
-  /** The linear layer it adds to, by internal name (`layers.0.attention.qkv`). */
-  readonly layer: string;
+  /** The weight it sits on, by internal name (`layers.0.attention.qkv.weight`). */
+  readonly parameter: string;
   /** First row of the layer's output it adds to. */
-  readonly firstRow: number;
+  readonly rowStart: number;
   /** Rows it adds to: those of B. */
-  readonly rows: number;
+  readonly rowCount: number;
   readonly rank: number;
   /** alpha / rank */
   readonly scaling: number;
   /** A [rank, inner] */
   readonly a: Float64Array;
-  /** B [rows, rank] */
+  /** B [rowCount, rank] */
   readonly b: Float64Array;
 }
 
-/** scaling (x A^T) B^T: [tokens, rows]. */
+/** scaling (x A^T) B^T: [tokens, rowCount]. */
 export function lora(adapter: Lora, x: Float64Array, tokens: number): Float64Array {
-  const { a, b, rank, rows, scaling } = adapter;
+  const { a, b, rank, rowCount, scaling } = adapter;
   const inner = a.length / rank;
   const down = linear(x, a, null, { rows: tokens, inner, out: rank });
-  return scale(linear(down, b, null, { rows: tokens, inner: rank, out: rows }), scaling);
+  return scale(linear(down, b, null, { rows: tokens, inner: rank, out: rowCount }), scaling);
 }
 
-/** d_x [tokens, inner], d_a, d_b from d_y [tokens, rows]. */
+/** d_x [tokens, inner], d_a, d_b from d_y [tokens, rowCount]. */
 export function loraBackward(
   adapter: Lora,
   x: Float64Array,
   d_y: Float64Array,
   tokens: number,
 ): { d_x: Float64Array; d_a: Float64Array; d_b: Float64Array } {
-  const { a, b, rank, rows, scaling } = adapter;
+  const { a, b, rank, rowCount, scaling } = adapter;
   const inner = a.length / rank;
   const downShape = { rows: tokens, inner, out: rank };
-  const upShape = { rows: tokens, inner: rank, out: rows };
+  const upShape = { rows: tokens, inner: rank, out: rowCount };
   const down = linear(x, a, null, downShape);
   const up = linearBackward(down, b, null, scale(d_y, scaling), upShape);
   const { d_x, d_weight } = linearBackward(x, a, null, up.d_x, downShape);
@@ -51,11 +51,11 @@ export function loraBackward(
 
 /** The layer's weight [out, inner] with the adapter added in: W + scaling B A on its rows. */
 export function mergeLora(adapter: Lora, weight: Float64Array): Float64Array {
-  const { a, b, rank, rows, scaling, firstRow } = adapter;
+  const { a, b, rank, rowCount, scaling, rowStart } = adapter;
   const inner = a.length / rank;
-  const product = scale(matmul(b, a, { m: rows, n: inner, k: rank }, "NN"), scaling);
+  const product = scale(matmul(b, a, { m: rowCount, n: inner, k: rank }, "NN"), scaling);
   const merged = weight.slice();
-  const start = firstRow * inner;
+  const start = rowStart * inner;
   merged.set(add(product, weight.subarray(start, start + product.length)), start);
   return merged;
 }

@@ -7,9 +7,9 @@ import { randomNormals } from "./random.ts";
 
 const adapter: Lora = {
   name: "q",
-  layer: "attention",
-  firstRow: 2,
-  rows: 3,
+  parameter: "attention.weight",
+  rowStart: 2,
+  rowCount: 3,
   rank: 2,
   scaling: 1.5,
   a: randomNormals(2 * 5, 1),

@@ -62,7 +62,7 @@ export interface Activations {
 
 /** The result of a backward pass. */
 export interface Gradients {
-  /** By internal name, adapters' as `NAME.a` and `NAME.b`. */
+  /** By internal name, adapters' as `lora.NAME.A` and `lora.NAME.B`. */
   readonly parameters: Tensors;
   /** [tokens, width] */
   readonly d_embedded: Float64Array;
@@ -207,9 +207,9 @@ function project(policy: Policy, name: string, x: Float64Array): Float64Array {
   const { weight, bias, shape, adapters } = layerOf(policy, name, x);
   const y = linear(x, weight, bias, shape);
   for (const adapter of adapters) {
-    const { rows, firstRow } = adapter;
+    const { rowCount, rowStart } = adapter;
     lora(adapter, x, shape.rows).forEach((value, i) => {
-      y[Math.floor(i / rows) * shape.out + firstRow + i % rows] += value;
+      y[Math.floor(i / rowCount) * shape.out + rowStart + i % rowCount] += value;
     });
   }
   return y;
@@ -227,13 +227,13 @@ function projectBackward(
   g.add(`${name}.weight`, d_weight);
   if (bias) g.add(`${name}.bias`, d_bias);
   return adapters.reduce((sum, adapter) => {
-    const { rows, firstRow } = adapter;
-    const d_part = new Float64Array(shape.rows * rows).map(
-      (_, i) => d_y[Math.floor(i / rows) * shape.out + firstRow + i % rows],
+    const { rowCount, rowStart } = adapter;
+    const d_part = new Float64Array(shape.rows * rowCount).map(
+      (_, i) => d_y[Math.floor(i / rowCount) * shape.out + rowStart + i % rowCount],
     );
     const part = loraBackward(adapter, x, d_part, shape.rows);
-    g.add(`${adapter.name}.a`, part.d_a);
-    g.add(`${adapter.name}.b`, part.d_b);
+    g.add(`lora.${adapter.name}.A`, part.d_a);
+    g.add(`lora.${adapter.name}.B`, part.d_b);
     return add(sum, part.d_x);
   }, d_x);
 }
@@ -247,7 +247,12 @@ function layerOf({ parameters, adapters = [], config }: Policy, name: string, x:
     ? config.heads * config.headDim
     : config.width;
   const shape = { rows: x.length / inner, inner, out: weight.length / inner };
-  return { weight, bias, shape, adapters: adapters.filter(({ layer }) => layer === name) };
+  return {
+    weight,
+    bias,
+    shape,
+    adapters: adapters.filter((a) => a.parameter === `${name}.weight`),
+  };
 }
 
 /** Gradients by name; a parameter used twice (a tied head) gets the sum. */

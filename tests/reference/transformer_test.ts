@@ -42,17 +42,17 @@ function batchFor(vocab: number, seed: number): TokenBatch {
 
 /** Adapters on the queries and on the values, as PEFT places them. */
 function adaptersFor(config: PolicyConfig): Lora[] {
-  const layer = "layers.1.attention.qkv";
+  const parameter = "layers.1.attention.qkv.weight";
   const [queries, kv] = [config.heads * config.headDim, config.kvHeads * config.headDim];
-  const make = (name: string, firstRow: number, rows: number): Lora => ({
+  const make = (name: string, rowStart: number, rowCount: number): Lora => ({
     name,
-    layer,
-    firstRow,
-    rows,
+    parameter,
+    rowStart,
+    rowCount,
     rank: 2,
     scaling: 2,
-    a: randomNormals(2 * config.width, 31, firstRow),
-    b: randomNormals(rows * 2, 32, firstRow),
+    a: randomNormals(2 * config.width, 31, rowStart),
+    b: randomNormals(rowCount * 2, 32, rowStart),
   });
   return [make("q", 0, queries), make("v", queries + kv, kv)];
 }
@@ -68,7 +68,9 @@ for (const family of families) {
     const f = () =>
       crossEntropy(forward(policy, batch).logits, targets, weights, config.vocabSize).loss;
     const expected = new Map(policy.parameters);
-    for (const { name, a, b } of adapters) expected.set(`${name}.a`, a).set(`${name}.b`, b);
+    for (const { name, a, b } of adapters) {
+      expected.set(`lora.${name}.A`, a).set(`lora.${name}.B`, b);
+    }
     assertEquals([...gradients.keys()].sort(), [...expected.keys()].sort());
     for (const [name, values] of expected) {
       const differences = centralDifferences(f, values);
