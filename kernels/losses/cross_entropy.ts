@@ -8,9 +8,9 @@ import { ROW_FUNCTIONS, rowLaunch } from "../reduce/rows.ts";
 import forwardCode from "./cross_entropy.wgsl" with { type: "text" };
 import backwardCode from "./cross_entropy_backward.wgsl" with { type: "text" };
 import { checkPerRow, logitGradient, logitShape } from "./logits.ts";
-import online from "./online.wgsl" with { type: "text" };
+import { ONLINE_FUNCTIONS } from "../softmax/softmax.ts";
 
-const functions = { ROW_FUNCTIONS, ONLINE: online };
+const functions = { ROW_FUNCTIONS, ONLINE: ONLINE_FUNCTIONS };
 const forward = defineKernel("cross_entropy", forwardCode, functions);
 const backward = defineKernel("cross_entropy_backward", backwardCode, functions);
 

@@ -10,9 +10,9 @@ import { ROW_FUNCTIONS, rowLaunch } from "../reduce/rows.ts";
 import forwardCode from "./kl_divergence.wgsl" with { type: "text" };
 import backwardCode from "./kl_divergence_backward.wgsl" with { type: "text" };
 import { checkPerRow, logitGradient, logitShape } from "./logits.ts";
-import online from "./online.wgsl" with { type: "text" };
+import { ONLINE_FUNCTIONS } from "../softmax/softmax.ts";
 
-const functions = { ROW_FUNCTIONS, ONLINE: online };
+const functions = { ROW_FUNCTIONS, ONLINE: ONLINE_FUNCTIONS };
 const forward = defineKernel("kl_divergence", forwardCode, functions);
 const backward = defineKernel("kl_divergence_backward", backwardCode, functions);
 
