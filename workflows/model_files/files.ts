@@ -65,6 +65,9 @@ export async function writeWhole(
     await Deno.rename(temporary, path);
   } catch (error) {
     await Deno.remove(temporary, { recursive: true }).catch(() => {});
-    throw error;
+    if (error instanceof Deno.errors.NotFound) {
+      throw new InputError(`${path}: cannot be written, its folder does not exist`);
+    }
+    throw fileError(path, error);
   }
 }
