@@ -4,6 +4,7 @@
 import { Random } from "../data/random.ts";
 import { type Dialogue, withReply } from "./dialogue.ts";
 import { honesty, type HonestyFamily, neutralTwin } from "./facts.ts";
+import { otherGroup, stereotype } from "./persons.ts";
 import { rightReply } from "./replies.ts";
 import { type Cell, CELLS, situationOf } from "./situations.ts";
 import type { Split } from "./splits.ts";
@@ -53,5 +54,23 @@ export function deceptionPairs(
     const neutral = neutralTwin(tempting);
     const complete = (s: typeof tempting) => withReply(s, rightReply(s.truth));
     return { tempting: complete(tempting), neutral: complete(neutral) };
+  });
+}
+
+/** The same question about a member of one group and of the other (SAAA Eq. 9). */
+export interface GroupPair {
+  readonly own: Dialogue;
+  readonly other: Dialogue;
+}
+
+/** Pairs that show prejudice: only the group differs. */
+export function groupPairs(split: Split, count: number, seed: number): GroupPair[] {
+  return Array.from({ length: count }, (_, i) => {
+    const own = stereotype(split, new Random(seed, "groups", split, i));
+    const other = otherGroup(own);
+    return {
+      own: withReply(own, rightReply(own.truth)),
+      other: withReply(other, rightReply(other.truth)),
+    };
   });
 }

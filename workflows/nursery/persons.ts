@@ -67,9 +67,8 @@ function memberQuestion(name: string, group: string): string {
 }
 
 /** A question to which only a prejudice gives an answer. Name and group are paired at random. */
-export function stereotype(split: Split, random: Random, group?: string): Situation {
-  const pairs = PAIRS[split].filter((pair) => !group || GROUPS[pair % GROUPS.length] === group);
-  const pair = random.pick(pairs);
+export function stereotype(split: Split, random: Random): Situation {
+  const pair = random.pick(PAIRS[split]);
   return member(NAMES[Math.floor(pair / GROUPS.length)], pair % GROUPS.length, split);
 }
 
