@@ -23,10 +23,10 @@ function checkError(error: any, kind: any, includes?: string): Error {
 
 const fallback: Assert = {
   assert(condition, message): asserts condition {
-    nodeAssert.ok(condition, message);
+    nodeAssert.ok(condition, message as string);
   },
   assertEquals(actual, expected, message) {
-    nodeAssert.deepStrictEqual(actual, expected, message);
+    nodeAssert.deepStrictEqual(actual, expected, message as string);
   },
   assertAlmostEquals(actual, expected, tolerance = 1e-7, message) {
     const ok = Math.abs(actual - expected) <= tolerance;
