@@ -5,6 +5,7 @@ import { InputError } from "../errors.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import { linearGroups, type Tape } from "../gpu/tape.ts";
 import type { Tensor } from "../gpu/tensor.ts";
+import { passGrad } from "../residual/add.ts";
 import forwardCode from "./activation.wgsl" with { type: "text" };
 import backwardCode from "./activation_backward.wgsl" with { type: "text" };
 import functions from "./functions.wgsl" with { type: "text" };
@@ -46,7 +47,7 @@ export function activation(tape: Tape, x: Tensor, kind: Activation): Tensor {
       overrides,
       groups,
     });
-    x.grad = d_x;
+    passGrad(tape, x, d_x);
   });
   return y;
 }

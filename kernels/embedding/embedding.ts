@@ -4,6 +4,7 @@
  * WGSL has no float atomics and the order of atomic sums would vary from run to run. Since the host knows the ids, it
  * sorts the rows by entry once per batch ({@linkcode sortByEntry}); each table row then sums its own list in order.
  */
+import { InputError } from "../errors.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import { linearGroups, type Tape } from "../gpu/tape.ts";
 import type { Tensor } from "../gpu/tensor.ts";
@@ -30,9 +31,13 @@ export interface Lookup {
   readonly lists?: EntryLists;
 }
 
-/** y = tokens.table[tokens.indices] + positions.table[positions.indices], [rows, width]. */
+/**
+ * y = tokens.table[tokens.indices] + positions.table[positions.indices], [rows, width].
+ * @throws {InputError} when the two lookups differ in rows or width, or a trained table comes without lists.
+ */
 export function embedding(tape: Tape, tokens: Lookup, positions: Lookup | null): Tensor {
   const { table, indices } = tokens;
+  if (positions) checkSameShape(tokens, positions);
   const rows = indices.columns;
   const y = tape.tensor("embedded", [rows, table.columns]);
   const stride4 = table.stride / 4;
@@ -49,6 +54,9 @@ export function embedding(tape: Tape, tokens: Lookup, positions: Lookup | null):
     groups: linearGroups(rows * stride4, 64),
   });
   const trained = [tokens, positions].filter((lookup) => lookup?.table.needsGrad) as Lookup[];
+  for (const { table, lists } of trained) {
+    if (!lists) throw new InputError(`embedding: ${table.name} is trained, its lookup needs lists`);
+  }
   y.needsGrad = trained.length > 0;
   if (y.needsGrad) {
     tape.onBackward(() => {
@@ -56,6 +64,16 @@ export function embedding(tape: Tape, tokens: Lookup, positions: Lookup | null):
     });
   }
   return y;
+}
+
+function checkSameShape(tokens: Lookup, positions: Lookup): void {
+  for (const [a, b] of [[tokens.table, positions.table], [tokens.indices, positions.indices]]) {
+    if (a.columns !== b.columns) {
+      throw new InputError(
+        `embedding: ${a.name} [${a.shape}] and ${b.name} [${b.shape}] differ in their last size`,
+      );
+    }
+  }
 }
 
 function embeddingBackward(tape: Tape, { table, lists }: Lookup, d_y: Tensor): void {
@@ -75,13 +93,21 @@ export function segmentCapacity(rows: number, entries: number): number {
   return Math.min(rows, entries);
 }
 
-/** Sorts rows by the entry they select (stable), and lists each entry's range. */
+/**
+ * Sorts rows by the entry they select (stable), and lists each entry's range.
+ * @throws {InputError} when an index is outside the table: the GPU would read another row without a word.
+ */
 export function sortByEntry(
   indices: Uint32Array,
   entries: number,
 ): { order: Uint32Array; segments: Uint32Array } {
   const starts = new Uint32Array(entries + 1);
-  for (const entry of indices) starts[entry + 1]++;
+  indices.forEach((entry, row) => {
+    if (entry >= entries) {
+      throw new InputError(`index ${entry} of row ${row} is outside a table of ${entries} entries`);
+    }
+    starts[entry + 1]++;
+  });
   for (let e = 0; e < entries; e++) starts[e + 1] += starts[e];
   const segments = new Uint32Array(4 * segmentCapacity(indices.length, entries));
   let at = 0;

@@ -95,8 +95,11 @@ export class MetricRing {
     return this.pending >= this.#rows;
   }
 
-  /** Encodes the copy of this step's row. */
+  /** Encodes the copy of this step's row. @throws when the ring is {@linkcode MetricRing.full}. */
   record(encoder: GPUCommandEncoder): void {
+    if (this.full) {
+      throw new Error(`the metric ring holds ${this.#rows} unread rows: drain it first`);
+    }
     const { bytes, place, offset } = this.#source;
     encoder.copyBufferToBuffer(
       place.buffer!,
@@ -110,8 +113,8 @@ export class MetricRing {
 
   /** Reads all pending rows, oldest first, in one map. */
   async drain(): Promise<Float32Array[]> {
-    const count = this.pending;
-    if (count === 0) return [];
+    const end = this.#written; // rows recorded while we wait are not in this copy
+    if (this.pending === 0) return [];
     const { bytes } = this.#source;
     const { MAP_READ, COPY_DST } = GPUBufferUsage;
     const staging = this.#gpu.createBuffer(
@@ -129,7 +132,7 @@ export class MetricRing {
     this.#gpu.check();
     const width = bytes / 4;
     const rows: Float32Array[] = [];
-    for (; this.#read < this.#written; this.#read++) {
+    for (; this.#read < end; this.#read++) {
       const at = (this.#read % this.#rows) * width;
       rows.push(all.slice(at, at + this.#source.columns));
     }

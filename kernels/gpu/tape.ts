@@ -74,6 +74,7 @@ export class Tape {
 
   /** Keeps a tensor's contents after the replay, so that they can be read or used by another tape. */
   keep(tensor: Tensor): Tensor {
+    this.#checkOpen(`keep ${tensor.name}`);
     this.#kept.add(tensor.place);
     return tensor;
   }
@@ -81,9 +82,7 @@ export class Tape {
   /** Appends a kernel launch. */
   dispatch(dispatch: Dispatch): void {
     const { kernel, bindings, groups, loops = 0 } = dispatch;
-    if (this.#compiled) {
-      throw new Error(`tape ${this.name} is compiled; ${kernel.name} comes too late`);
-    }
+    this.#checkOpen(kernel.name);
     if (loops > MAX_LOOP_ITERATIONS) {
       throw new InputError(
         `kernel ${kernel.name} would loop ${loops} times in one invocation, at most ` +
@@ -105,7 +104,12 @@ export class Tape {
 
   /** Appends zeroing of a tensor (of its whole place range). */
   clear(tensor: Tensor): void {
+    this.#checkOpen(`clear ${tensor.name}`);
     this.#ops.push({ clear: tensor });
+  }
+
+  #checkOpen(what: string): void {
+    if (this.#compiled) throw new Error(`tape ${this.name} is compiled; ${what} comes too late`);
   }
 
   /** Whether operations recorded now should remember their backward. */

@@ -15,6 +15,7 @@ import { InputError } from "../errors.ts";
 import { defineKernel, type Kernel } from "../gpu/kernel.ts";
 import { linearGroups, type Tape } from "../gpu/tape.ts";
 import { dummyTensor, type Tensor } from "../gpu/tensor.ts";
+import { columnSum } from "../reduce/sum.ts";
 import { passGrad } from "../residual/add.ts";
 import epilogue from "./epilogue.wgsl" with { type: "text" };
 import nnCode from "./matmul_nn.wgsl" with { type: "text" };
@@ -28,12 +29,15 @@ export type MatmulForm = "nn" | "nt" | "tn";
 /** How the work is cut: register blocks per invocation, or tiles shared by a workgroup. */
 export type MatmulSchedule = "registers" | "tiled";
 
-/** A window into a matrix: some of its columns, or one of a batch of matrices stored row after row. */
+/**
+ * Epilogue, and windows into wider matrices. A window that ends before its matrix does is a multiple of 4 columns wide:
+ * its last vec4 would otherwise reach into the neighbouring columns.
+ */
 export interface MatmulOptions {
   /** Vector [n] added to every row. */
   readonly bias?: Tensor | null;
   readonly activation?: Activation;
-  /** Matrix of C's shape added after the activation. */
+  /** Matrix of `out`'s shape added after the activation. */
   readonly residual?: Tensor | null;
   /** Factor on A B, before everything else. */
   readonly alpha?: number;
@@ -71,7 +75,7 @@ const tiled = defineKernel("matmul_tiled", tiledCode, constants);
 
 /**
  * C = alpha op(A) op(B), then bias, activation, residual, accumulation. Returns C, [m, n]; records no backward.
- * @throws {InputError} when the inner sizes differ.
+ * @throws {InputError} when the inner sizes differ, or something bound does not fit the product.
  */
 export function matmul(
   tape: Tape,
@@ -83,6 +87,7 @@ export function matmul(
   const { batch = 1, bias = null, residual = null, columnSums = null } = options;
   const { m, n, k } = sizes(form, a, b, batch, options);
   const out = options.out ?? tape.tensor(options.name ?? `${a.name}*${b.name}`, [batch * m, n]);
+  checkFit(form, a, b, out, { m, n, k }, options);
   const schedule = options.schedule ?? (tape.gpu.info.software ? "registers" : "tiled");
   const [tileM, tileN] = schedule === "registers" ? [TM, TN] : [TILE, TILE];
   const tilesN = Math.ceil(n / tileN);
@@ -161,6 +166,47 @@ function sizes(
   return { m, n, k };
 }
 
+/** Refuses what would silently read or write beside its window, or another vector than the one meant. */
+function checkFit(
+  form: MatmulForm,
+  a: Tensor,
+  b: Tensor,
+  out: Tensor,
+  { m, n, k }: { m: number; n: number; k: number },
+  options: MatmulOptions,
+): void {
+  const { batch = 1, aColumn = 0, cColumn = 0, bias, residual, columnSums } = options;
+  const [aRows, aWindow] = form === "tn" ? [k, m] : [m, k];
+  const inWindow = (t: Tensor, start: number, width: number) =>
+    start % 4 === 0 && start >= 0 &&
+    (start + width === t.columns || (start + width < t.columns && width % 4 === 0));
+  const wrong = (tensor: Tensor, expected: string) => {
+    const { name, shape } = tensor;
+    return new InputError(
+      `matmul ${form} [${m}, ${n}]: ${name} must be ${expected}, is [${shape}]`,
+    );
+  };
+  if (a.rows !== batch * aRows || !inWindow(a, aColumn, aWindow)) {
+    throw wrong(a, `[${batch * aRows}, ${aWindow}] or wider by fours (from column ${aColumn})`);
+  }
+  if (b.rows % batch !== 0 || n > (form === "nt" ? b.rows / batch : b.columns)) {
+    throw wrong(b, `${batch} matrices with ${n} ${form === "nt" ? "rows" : "columns"}`);
+  }
+  if (out.rows < batch * m || !inWindow(out, cColumn, n)) {
+    throw wrong(out, `[${batch * m}, ${n}] or wider by fours (from column ${cColumn})`);
+  }
+  if (bias && bias.columns !== n) throw wrong(bias, `a vector [${n}]`);
+  if (residual && (residual.rows !== out.rows || residual.columns !== out.columns)) {
+    throw wrong(residual, `[${out.shape}]`);
+  }
+  if (columnSums && (columnSums.columns !== m || batch > 1)) {
+    throw wrong(columnSums, `a vector [${m}], without batch`);
+  }
+  if (options.activation === "swiglu") {
+    throw new InputError("matmul: swiglu joins two columns and cannot be fused, use activation()");
+  }
+}
+
 /** What a linear layer may add to its product. */
 export interface LinearOptions {
   readonly bias?: Tensor | null;
@@ -189,7 +235,7 @@ function linearBackward(
   if (weight.needsGrad) {
     const columnSums = bias?.needsGrad ? bias.grad : null;
     matmul(tape, "tn", d_y, x, { out: weight.grad!, accumulate: true, columnSums });
-  }
+  } else if (bias?.needsGrad) columnSum(tape, d_y, bias.grad!, { accumulate: true });
   if (x.needsGrad) {
     x.grad = matmul(tape, "nn", d_y, weight, { residual: x.grad, name: `d_${x.name}` });
   }

@@ -55,11 +55,12 @@ export function norm(
     groups,
     loops,
   });
-  y.needsGrad = x.needsGrad || weight.needsGrad;
+  const trained = weight.needsGrad || (bias?.needsGrad ?? false);
+  y.needsGrad = x.needsGrad || trained;
   if (!y.needsGrad) return y;
   tape.onBackward(() => {
     const d_y = y.grad!;
-    if (weight.needsGrad) normBackwardWeight(tape, x, d_y, stats, weight, bias);
+    if (trained) normBackwardWeight(tape, x, d_y, stats, weight, bias);
     if (!x.needsGrad) return;
     const d_x = tape.tensor(`d_${x.name}`, x.shape);
     const previous = x.grad ?? d_y;
@@ -87,6 +88,8 @@ function normBackwardWeight(
   const stride4 = x.stride / 4;
   const chunks = Math.ceil(x.rows / CHUNK);
   const partial = tape.tensor(`${x.name}.norm_partial`, [chunks, 2 * x.stride]);
+  const gradOf = (vector: Tensor) =>
+    vector.needsGrad ? vector.grad! : tape.tensor(`unused d_${vector.name}`, vector.shape);
   tape.dispatch({
     kernel: backwardWeight,
     bindings: { x, d_y, stats, partial },
@@ -96,7 +99,11 @@ function normBackwardWeight(
   });
   tape.dispatch({
     kernel: backwardSum,
-    bindings: { partial, d_weight: weight.grad!, d_bias: bias?.grad ?? dummyTensor(tape.gpu) },
+    bindings: {
+      partial,
+      d_weight: gradOf(weight),
+      d_bias: bias ? gradOf(bias) : dummyTensor(tape.gpu),
+    },
     uniforms: { stride4, chunks },
     overrides: { RMS: Number(bias === null) },
     groups: [Math.ceil(stride4 / 8)],

@@ -4,7 +4,7 @@
 import { type Gpu, openGpu } from "../../kernels/gpu/device.ts";
 import { readTensors } from "../../kernels/gpu/readback.ts";
 import { Tape } from "../../kernels/gpu/tape.ts";
-import { persistent, type Tensor, upload } from "../../kernels/gpu/tensor.ts";
+import { persistent, Tensor, upload } from "../../kernels/gpu/tensor.ts";
 
 if (Deno.build.os === "linux") {
   if (!Deno.env.get("DENO_WEBGPU_BACKEND")) Deno.env.set("DENO_WEBGPU_BACKEND", "vulkan");
@@ -73,4 +73,15 @@ export function relativeError(got: ArrayLike<number>, want: ArrayLike<number>): 
   }
   if (!Number.isFinite(difference)) return Infinity;
   return Math.sqrt(difference) / (size > 0 ? Math.sqrt(size) : 1);
+}
+
+/** The same memory as whole stored rows, so that the padding columns are read back too. */
+export function storedRows(tensor: Tensor): Tensor {
+  const { name, rows, stride, dtype, place, offset } = tensor;
+  return new Tensor(`${name} as stored`, [rows, stride], dtype, place, offset);
+}
+
+/** Whether every padding column of `stored`, read through {@linkcode storedRows}, is zero. */
+export function paddingIsZero(tensor: Tensor, stored: ArrayLike<number>): boolean {
+  return Array.from(stored).every((v, i) => i % tensor.stride < tensor.columns || v === 0);
 }
