@@ -1,0 +1,67 @@
+/**
+ * Inverted dropout (Srivastava et al., 2014). The mask is a function of seed, stream and element, so nothing is stored
+ * between forward and backward, and a resumed run drops the same elements.
+ */
+import { InputError } from "../errors.ts";
+import { defineKernel } from "../gpu/kernel.ts";
+import type { Tape } from "../gpu/tape.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import { RANDOM_FUNCTIONS } from "../random/random.ts";
+import code from "./dropout.wgsl" with { type: "text" };
+
+const kernel = defineKernel("dropout", code, { RANDOM_FUNCTIONS });
+
+/** Eight vec4 per invocation pay for hashing the stream once. */
+const VEC4_PER_INVOCATION = 8;
+
+/**
+ * y = x / (1 - p) where randomUniform(seed[0], stream, element) >= p, else 0; x, y [rows, columns], element counted without row
+ * padding. `seed` is u32 [4], persistent: the host writes another number into seed[0] before each step. `stream` tells apart
+ * the places where one policy drops. With p = 0 the result is `x` itself.
+ * @throws {InputError} when p is outside [0, 1) or `seed` is not u32 [4].
+ */
+export function dropout(tape: Tape, x: Tensor, p: number, seed: Tensor, stream: number): Tensor {
+  if (!(p >= 0 && p < 1)) throw new InputError(`dropout: p must be in [0, 1), found ${p}`);
+  if (seed.dtype !== "u32" || seed.stored !== 4) {
+    throw new InputError(
+      `dropout: ${seed.name} must be u32 [4], found ${seed.dtype} [${seed.shape}]`,
+    );
+  }
+  if (p === 0) return x;
+  const y = tape.tensor(`${x.name}.dropout`, x.shape);
+  record(tape, x, p, seed, stream, null, y);
+  y.needsGrad = x.needsGrad;
+  if (x.needsGrad) {
+    tape.onBackward(() => {
+      const d_x = tape.tensor(`d_${x.name}`, x.shape);
+      record(tape, y.grad!, p, seed, stream, x.grad, d_x);
+      x.grad = d_x;
+    });
+  }
+  return y;
+}
+
+function record(
+  tape: Tape,
+  x: Tensor,
+  p: number,
+  seed: Tensor,
+  stream: number,
+  previous: Tensor | null,
+  y: Tensor,
+): void {
+  const columns4 = Math.ceil(x.columns / 4);
+  const count = x.rows * columns4;
+  // At most 65,535 workgroups; beyond that each invocation takes more turns.
+  const groups = Math.min(65_535, Math.ceil(count / (64 * VEC4_PER_INVOCATION)));
+  tape.dispatch({
+    kernel,
+    // Without a previous gradient the shader never looks at that binding.
+    bindings: { x, seed, previous: previous ?? x, y },
+    uniforms: { rows: x.rows, columns: x.columns, columns4, stream, p, factor: 1 / (1 - p) },
+    overrides: { ACCUMULATE: Number(previous !== null) },
+    groups: [groups],
+    loops: Math.ceil(count / (64 * groups)),
+    flops: 2 * x.rows * x.columns,
+  });
+}

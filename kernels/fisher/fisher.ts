@@ -1,0 +1,91 @@
+/**
+ * The diagonal Fisher information and the penalty built on it, elastic weight consolidation (Kirkpatrick et al.,
+ * arXiv:1612.00796; INFANT Eq. 14): parameters that mattered for the imprinted values are held near where they were.
+ *
+ * The empirical Fisher is the mean over sequences of the squared gradient of one sequence's log-probability: run backward per
+ * sequence, then `accumulateSquares` with scale 1 / sequences.
+ */
+import { InputError } from "../errors.ts";
+import { defineKernel } from "../gpu/kernel.ts";
+import type { Tape } from "../gpu/tape.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import { checkSlot, checkVector } from "../reduce/checks.ts";
+import { ROW_FUNCTIONS } from "../reduce/rows.ts";
+import { reductionLanes, sumInto } from "../reduce/sum.ts";
+import { windowOf, windowsOf } from "../reduce/windows.ts";
+import ewcCode from "./ewc.wgsl" with { type: "text" };
+import squaresCode from "./squares.wgsl" with { type: "text" };
+
+const squaresKernel = defineKernel("fisher_squares", squaresCode);
+const ewcKernel = defineKernel("ewc", ewcCode, { ROW_FUNCTIONS });
+
+/** Workgroups per window. */
+const GROUPS = 256;
+
+/** fisher += scale * d_theta^2 over flat vectors of one length; `fisher` is persistent and starts as zeros. */
+export function accumulateSquares(
+  tape: Tape,
+  d_theta: Tensor,
+  fisher: Tensor,
+  scale: number,
+): void {
+  checkVector("accumulateSquares", d_theta);
+  checkVector("accumulateSquares", fisher, d_theta.columns);
+  for (const window of windowsOf(tape.gpu, d_theta.columns)) {
+    const length4 = Math.ceil(window.length / 4);
+    const groups = Math.min(GROUPS, Math.ceil(length4 / 64));
+    tape.dispatch({
+      kernel: squaresKernel,
+      bindings: { d_theta: windowOf(d_theta, window), fisher: windowOf(fisher, window) },
+      uniforms: { length4, scale },
+      groups: [groups],
+      loops: Math.ceil(length4 / (groups * 64)),
+      flops: 3 * window.length,
+    });
+  }
+}
+
+/**
+ * metrics[index] = kappa/2 sum F (theta - anchor)^2 and, where theta has a gradient tensor,
+ * theta.grad += kappa F (theta - anchor) (INFANT Eq. 14). All but `metrics` are flat float32 vectors of one length.
+ * Both happen where this is recorded, so record it after the step's gradients were cleared.
+ * @throws {InputError} when the vectors do not match or kappa is negative.
+ */
+export function ewcPenalty(
+  tape: Tape,
+  theta: Tensor,
+  anchor: Tensor,
+  fisher: Tensor,
+  kappa: number,
+  metrics: Tensor,
+  index: number,
+): void {
+  for (const tensor of [theta, anchor, fisher]) checkVector("ewcPenalty", tensor, theta.columns);
+  checkSlot("ewcPenalty", metrics, index, 1);
+  if (!(kappa >= 0)) throw new InputError(`ewcPenalty: kappa must be at least 0, found ${kappa}`);
+  const windows = windowsOf(tape.gpu, theta.columns);
+  const partial = tape.tensor(`${theta.name}.ewc`, [windows.length * GROUPS]);
+  // Without a gradient the shader never looks at that binding; it may not be a buffer that is read as well.
+  const d_theta = theta.grad ?? tape.tensor(`${theta.name}.no_gradient`, [4]);
+  const LANES = reductionLanes(tape);
+  windows.forEach((window, i) => {
+    const chunk4 = Math.ceil(Math.ceil(window.length / 4) / GROUPS);
+    const part = (tensor: Tensor) => windowOf(tensor, window);
+    tape.dispatch({
+      kernel: ewcKernel,
+      bindings: {
+        theta: part(theta),
+        anchor: part(anchor),
+        fisher: part(fisher),
+        d_theta: theta.grad ? part(d_theta) : d_theta,
+        partial,
+      },
+      uniforms: { length: window.length, chunk4, index: i * GROUPS, kappa },
+      overrides: { LANES, ADD_GRADIENT: theta.grad ? 1 : 0 },
+      groups: [GROUPS],
+      loops: Math.ceil(chunk4 / LANES) + 8,
+      flops: 6 * window.length,
+    });
+  });
+  sumInto(tape, partial, metrics, index);
+}
