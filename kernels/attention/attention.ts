@@ -8,22 +8,19 @@
 import { linearGroups, type Tape } from "../gpu/tape.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import type { PolicyConfig } from "../policy/config.ts";
-import { attentionKernels, type Blocks } from "./kernels.ts";
-import { checkFused, checkIndices } from "./layout.ts";
+import { attentionKernels, type AttentionSchedule } from "./kernels.ts";
+import { type BatchShape, checkFused, checkIndices, headSizes } from "./layout.ts";
 
-/** A block of `rows` sequences of `length` tokens. */
-export interface BatchShape {
-  readonly rows: number;
-  readonly length: number;
-}
+export type { BatchShape } from "./layout.ts";
 
 /**
  * out_t = sum_j softmax_j(q_t k_j / sqrt(headDim)) v_j over the keys j = starts[t] .. t of t's own row.
  *
  * A token whose start lies behind it (padding) sees nothing and gets zeros. In backward `qkv.grad` is assigned, so nothing
- * else may read `qkv` (rotations work on that gradient in place).
+ * else may read `qkv` (a rotation works on that gradient in place).
  * @param qkv [rows * length, (heads + 2 kvHeads) * headStride], heads padded with zeros to `headStride`.
  * @param starts u32 [rows * length], index inside the row of the first key each token sees.
+ * @param schedule only for tests and benchmarks; by default the adapter's.
  * @returns [rows * length, heads * headStride].
  * @throws {InputError} when a shape does not fit the policy.
  */
@@ -34,45 +31,32 @@ export function attention(
   shape: BatchShape,
   config: PolicyConfig,
   headStride: number,
-  blocks?: Blocks,
+  schedule?: AttentionSchedule,
 ): Tensor {
   const { rows, length } = shape;
   const { heads, kvHeads, headDim } = config;
   const tokens = rows * length;
   checkFused(qkv, tokens, config, headStride);
   checkIndices(starts, tokens);
-  const kernels = attentionKernels(tape.gpu, headDim, headStride, blocks);
-  const hd4 = headStride / 4;
-  const sizes = {
-    rows,
-    length,
-    heads,
-    group: heads / kvHeads,
-    k_at: heads * hd4,
-    v_at: (heads + kvHeads) * hd4,
-    scale: 1 / Math.sqrt(headDim),
-  };
-  const overrides = { SAME_HEAD: kernels.sameHead };
+  const kernels = attentionKernels(tape.gpu, headDim, headStride, schedule);
+  const { size, sameHead, forward, queries, keys } = kernels.schedule;
+  const sizes = { rows, length, ...headSizes(config, headStride) };
+  const overrides = { SAME_HEAD: Number(sameHead) };
   const groups = (pairs: number, block: number) =>
-    linearGroups(pairs * Math.ceil(length / block), kernels.size);
-  const matrix = 2 * rows * heads * headDim * length * (length + 1) / 2;
+    linearGroups(pairs * Math.ceil(length / block), size);
+  const product = rows * heads * headDim * length * (length + 1);
 
   const out = tape.tensor(`${qkv.name}.attention`, [tokens, heads * headStride]);
   const stats = tape.tensor(`${qkv.name}.stats`, [tokens, heads * 4]);
+  const stride4 = qkv.stride / 4;
   tape.dispatch({
     kernel: kernels.forward,
     bindings: { queries: qkv, keys: qkv, starts, cursor: starts, out, stats },
-    uniforms: {
-      ...sizes,
-      cached: 0,
-      capacity: length,
-      q_stride4: qkv.stride / 4,
-      kv_stride4: qkv.stride / 4,
-    },
+    uniforms: { ...sizes, cached: 0, capacity: length, q_stride4: stride4, kv_stride4: stride4 },
     overrides,
-    groups: groups(rows * heads, kernels.blocks.forward),
+    groups: groups(rows * heads, forward),
     loops: length,
-    flops: 2 * matrix,
+    flops: 2 * product,
   });
   out.needsGrad = qkv.needsGrad;
   if (!qkv.needsGrad) return out;
@@ -80,24 +64,24 @@ export function attention(
   tape.onBackward(() => {
     const d_out = out.grad!;
     const d_qkv = tape.tensor(`d_${qkv.name}`, qkv.shape);
-    const uniforms = { ...sizes, stride4: qkv.stride / 4 };
+    const uniforms = { ...sizes, stride4 };
     tape.dispatch({
       kernel: kernels.backwardQueries,
       bindings: { queries: qkv, out, d_out, stats, d_queries: d_qkv },
       uniforms,
       overrides,
-      groups: groups(rows * heads, kernels.blocks.queries),
+      groups: groups(rows * heads, queries),
       loops: length,
-      flops: 3 * matrix,
+      flops: 3 * product,
     });
     tape.dispatch({
       kernel: kernels.backwardKeys,
       bindings: { queries: qkv, d_out, stats, d_queries: d_qkv },
       uniforms,
       overrides,
-      groups: groups(rows * kvHeads, kernels.blocks.keys),
+      groups: groups(rows * kvHeads, keys),
       loops: length * (1 + sizes.group),
-      flops: 4 * matrix,
+      flops: 4 * product,
     });
     qkv.grad = d_qkv;
   });

@@ -1,39 +1,64 @@
 /**
  * The attention kernels, unrolled for a head size and an adapter.
+ *
+ * An invocation owns a few rows of one head in registers and walks the other side's rows one by one. More owned rows
+ * mean fewer loads per product, and more code to compile: the blocks are as large as compiles in about a second.
  */
 import type { Gpu } from "../gpu/device.ts";
 import { defineKernel, type Kernel } from "../gpu/kernel.ts";
 import attentionCode from "./attention.wgsl" with { type: "text" };
 import keysCode from "./attention_backward_keys.wgsl" with { type: "text" };
 import queriesCode from "./attention_backward_queries.wgsl" with { type: "text" };
+import decodeCode from "./attention_decode.wgsl" with { type: "text" };
 import common from "./common.wgsl" with { type: "text" };
 
-/** Rows that one invocation owns in each kernel. */
-export interface Blocks {
+/** How the kernels are cut for an adapter. */
+export interface AttentionSchedule {
+  /** Workgroup size of the kernels in which an invocation works alone. */
+  readonly size: number;
+  /** Neighbouring invocations take the blocks of one head (GPUs), not the same block of different heads. */
+  readonly sameHead: boolean;
+  /** Query rows per invocation, forward. */
   readonly forward: number;
+  /** Query rows per invocation, gradient of the queries. */
   readonly queries: number;
+  /** Key rows per invocation, gradient of keys and values. */
   readonly keys: number;
+  /** Invocations that share the keys of one query when decoding. */
+  readonly lanes: number;
 }
 
 /** Kernels for one head size, and the constants their host code must know. */
 export interface AttentionKernels {
-  readonly blocks: Blocks;
-  readonly size: number;
-  readonly sameHead: number;
+  readonly schedule: AttentionSchedule;
   readonly forward: Kernel;
   readonly backwardQueries: Kernel;
   readonly backwardKeys: Kernel;
+  readonly decode: Kernel;
 }
 
-/** Blocks by head size. */
-export function blocksFor(software: boolean, headStride: number): Blocks {
-  if (!software) return { forward: 1, queries: 1, keys: 1 };
-  const rows = (vectors: number) =>
-    Math.min(8, 2 ** Math.floor(Math.log2(4 * vectors / headStride)));
+/** WebGPU's guaranteed workgroup memory. */
+const WORKGROUP_BYTES = 16_384;
+
+/** The schedule for heads of `headStride` floats. */
+export function attentionSchedule(software: boolean, headStride: number): AttentionSchedule {
+  const fit = (vectors: number, most: number) => {
+    const rows = Math.floor(Math.log2(4 * vectors / headStride));
+    return Math.min(most, 2 ** Math.max(0, rows));
+  };
+  if (software) {
+    const [forward, queries, keys] = [fit(64, 8), fit(32, 8), fit(32, 8)];
+    return { size: 8, sameHead: false, forward, queries, keys, lanes: 8 };
+  }
+  // Not measured: chosen for registers (255 per thread) and for 64 lanes' sums in workgroup memory.
+  const lanes = 2 ** Math.floor(Math.log2(WORKGROUP_BYTES / (4 * headStride + 8)));
   return {
-    forward: Math.max(1, rows(64)),
-    queries: Math.max(1, rows(32)),
-    keys: Math.max(1, rows(32)),
+    size: 64,
+    sameHead: true,
+    forward: 1,
+    queries: 1,
+    keys: 1,
+    lanes: Math.max(1, Math.min(64, lanes)),
   };
 }
 
@@ -44,33 +69,27 @@ export function attentionKernels(
   gpu: Gpu,
   headDim: number,
   headStride: number,
-  blocks: Blocks = blocksFor(gpu.info.software, headStride),
+  schedule: AttentionSchedule = attentionSchedule(gpu.info.software, headStride),
 ): AttentionKernels {
-  const { software } = gpu.info;
-  const key = JSON.stringify([software, headDim, blocks]);
+  const key = JSON.stringify([headDim, schedule]);
   const found = made.get(key);
   if (found) return found;
-  const size = software ? 8 : 64;
-  const hd4 = headStride / 4;
+  const { size, lanes } = schedule;
+  const HD4 = headStride / 4;
+  const unrolled = { COMMON: common, SIZE: size, HD4 };
+  const queryBlock = (rows: number) => ({ ...unrolled, QB: rows, QB_LAST: rows - 1 });
   const tail = [0, 1, 2, 3].map((lane) => headStride - 4 + lane < headDim ? 1 : 0).join(", ");
-  const constants = { COMMON: common, SIZE: size, HD4: hd4 };
-  const queryBlock = (rows: number) => ({ ...constants, QB: rows, QB_LAST: rows - 1 });
+  const keyBlock = { ...unrolled, KN: schedule.keys, HD4_LAST: HD4 - 1, TAIL: tail };
   const kernels: AttentionKernels = {
-    blocks,
-    size,
-    sameHead: software ? 0 : 1,
-    forward: defineKernel("attention", attentionCode, queryBlock(blocks.forward)),
+    schedule,
+    forward: defineKernel("attention", attentionCode, queryBlock(schedule.forward)),
     backwardQueries: defineKernel(
       "attention_backward_queries",
       queriesCode,
-      queryBlock(blocks.queries),
+      queryBlock(schedule.queries),
     ),
-    backwardKeys: defineKernel("attention_backward_keys", keysCode, {
-      ...constants,
-      KN: blocks.keys,
-      HD4_LAST: hd4 - 1,
-      TAIL: tail,
-    }),
+    backwardKeys: defineKernel("attention_backward_keys", keysCode, keyBlock),
+    decode: defineKernel("attention_decode", decodeCode, { LANES: lanes, HD4, PARTS: lanes * HD4 }),
   };
   made.set(key, kernels);
   return kernels;

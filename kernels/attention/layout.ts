@@ -8,6 +8,12 @@ import { InputError } from "../errors.ts";
 import { paddedColumns, type Tensor } from "../gpu/tensor.ts";
 import type { PolicyConfig } from "../policy/config.ts";
 
+/** A block of `rows` sequences of `length` tokens. */
+export interface BatchShape {
+  readonly rows: number;
+  readonly length: number;
+}
+
 /** Stored floats of one head: `headDim` rounded up to a multiple of 4. */
 export function headStrideOf(config: PolicyConfig): number {
   return paddedColumns(config.headDim);
@@ -16,6 +22,24 @@ export function headStrideOf(config: PolicyConfig): number {
 /** Stored floats of one fused row: (heads + 2 kvHeads) * headStride. */
 export function fusedColumns(config: PolicyConfig, headStride: number): number {
   return (config.heads + 2 * config.kvHeads) * headStride;
+}
+
+/** What every attention kernel must know of the heads; offsets inside a fused row in vec4s. */
+export function headSizes(config: PolicyConfig, headStride: number): {
+  readonly heads: number;
+  readonly group: number;
+  readonly k_at: number;
+  readonly v_at: number;
+  readonly scale: number;
+} {
+  const { heads, kvHeads, headDim } = config;
+  return {
+    heads,
+    group: heads / kvHeads,
+    k_at: heads * headStride / 4,
+    v_at: (heads + kvHeads) * headStride / 4,
+    scale: 1 / Math.sqrt(headDim),
+  };
 }
 
 /**

@@ -1,8 +1,13 @@
-import { assert } from "../../assert.ts";
+import { assert, assertEquals, assertThrows } from "../../assert.ts";
 import { attention } from "../../../kernels/attention/attention.ts";
+import { type AttentionSchedule, attentionSchedule } from "../../../kernels/attention/kernels.ts";
+import { InputError } from "../../../kernels/errors.ts";
+import type { Gpu } from "../../../kernels/gpu/device.ts";
+import { Tape } from "../../../kernels/gpu/tape.ts";
+import { paddedColumns } from "../../../kernels/gpu/tensor.ts";
 import type { AttentionShape } from "../../reference/attention.ts";
-import { relativeError, runTape, testGpu } from "../harness.ts";
-import { type Case, caseOf, freeCase, fusedCount, type Layout } from "./cases.ts";
+import { randomValues, relativeError, runTape, tensorOf, testGpu } from "../harness.ts";
+import { type Case, caseOf, freeCase, fusedCount, type Layout, policyOf } from "./cases.ts";
 
 // Measured on lavapipe: 1.6e-7 forward, 6.2e-7 backward at worst; 4.3e-6 backward for huge scores, where
 // d_p - D cancels.
@@ -37,10 +42,10 @@ const CASES: readonly [AttentionShape, Layout][] = [
   [shapeOf(1, 65, 8, 1, 64), "packed"],
 ];
 
-async function runCase(gpu: Awaited<ReturnType<typeof testGpu>>, given: Case) {
+async function runCase(gpu: Gpu, given: Case, schedule?: AttentionSchedule) {
   const { qkv, starts, d_out, shape, config, headStride } = given;
   const [out, d_qkv] = await runTape(gpu, (tape) => {
-    const out = attention(tape, qkv, starts, shape, config, headStride);
+    const out = attention(tape, qkv, starts, shape, config, headStride, schedule);
     out.grad = d_out;
     tape.backward();
     return [out, qkv.grad!];
@@ -48,18 +53,28 @@ async function runCase(gpu: Awaited<ReturnType<typeof testGpu>>, given: Case) {
   return { out, d_qkv };
 }
 
+async function check(shape: AttentionShape, layout: Layout, schedule?: AttentionSchedule) {
+  const gpu = await testGpu();
+  const given = caseOf(gpu, shape, layout, 7);
+  const { out, d_qkv } = await runCase(gpu, given, schedule);
+  const forward = relativeError(out, given.want.out);
+  const backward = relativeError(d_qkv, given.want.d_qkv);
+  freeCase(given);
+  assert(forward < FORWARD, `forward error ${forward}`);
+  assert(backward < BACKWARD, `backward error ${backward}`);
+}
+
 for (const [shape, layout] of CASES) {
   const { rows, length, heads, kvHeads, headDim } = shape;
   const name = `${rows}x${length} heads ${heads}/${kvHeads} of ${headDim}, ${layout}`;
-  Deno.test(`attention: ${name}`, async () => {
-    const gpu = await testGpu();
-    const given = caseOf(gpu, shape, layout, 7);
-    const { out, d_qkv } = await runCase(gpu, given);
-    const forward = relativeError(out, given.want.out);
-    const backward = relativeError(d_qkv, given.want.d_qkv);
-    assert(forward < FORWARD, `forward error ${forward}`);
-    assert(backward < BACKWARD, `backward error ${backward}`);
-    freeCase(given);
+  Deno.test(`attention: ${name}`, () => check(shape, layout));
+}
+
+// The GPU schedule computes the same on a software adapter, only slower.
+for (const [rows, length, heads, kvHeads, headDim] of [[3, 65, 4, 2, 5], [1, 63, 6, 3, 24]]) {
+  Deno.test(`attention: GPU schedule, ${rows}x${length} heads ${heads}/${kvHeads} of ${headDim}`, () => {
+    const schedule = attentionSchedule(false, paddedColumns(headDim));
+    return check(shapeOf(rows, length, heads, kvHeads, headDim), "packed", schedule);
   });
 }
 
@@ -76,4 +91,55 @@ Deno.test("attention: scores of +-10,000 keep their probabilities", async () => 
   assert(relativeError(out, given.want.out) < FORWARD);
   assert(relativeError(d_qkv, given.want.d_qkv) < BACKWARD);
   freeCase(given);
+});
+
+Deno.test("attention: equal keys average the values; a token that sees nothing gets zeros", async () => {
+  const gpu = await testGpu();
+  const config = policyOf({ heads: 1, kvHeads: 1, headDim: 4 });
+  // q = k = 0, v = 4, 8, 12: the running mean. Token 2's start lies behind it.
+  const values = [4, 8, 12].flatMap((v) => [...Array<number>(8).fill(0), v, v, v, v]);
+  const qkv = tensorOf(gpu, "qkv", [3, 12], values);
+  const starts = tensorOf(gpu, "starts", [3], [0, 0, 3], "u32");
+  const shape = { rows: 1, length: 3 };
+  const [out] = await runTape(gpu, (tape) => [attention(tape, qkv, starts, shape, config, 4)]);
+  assertEquals([...out], [4, 4, 4, 4, 6, 6, 6, 6, 0, 0, 0, 0]);
+});
+
+Deno.test("attention: the gradient's padding is zero whatever the gradient above holds there", async () => {
+  const gpu = await testGpu();
+  const shape = shapeOf(1, 9, 2, 1, 6);
+  const given = caseOf(gpu, shape, "whole", 5);
+  const d_out = tensorOf(gpu, "d_out", [9, 16], randomValues(9 * 16, 8));
+  const { d_qkv } = await runCase(gpu, { ...given, d_out });
+  assertEquals([...d_qkv].filter((value, i) => i % 8 >= 6 && value !== 0), []);
+  freeCase(given);
+});
+
+Deno.test("attention: one forward dispatch, two backward, none without a gradient to compute", async () => {
+  const gpu = await testGpu();
+  const given = caseOf(gpu, shapeOf(1, 3, 1, 1, 4), "whole", 5);
+  const count = (needsGrad: boolean) => {
+    const tape = new Tape(gpu, "count");
+    given.qkv.needsGrad = needsGrad;
+    const out = attention(tape, given.qkv, given.starts, given.shape, given.config, 4);
+    out.grad = given.d_out;
+    tape.backward();
+    return tape.dispatchCount;
+  };
+  assertEquals([count(true), count(false)], [3, 1]);
+  freeCase(given);
+});
+
+Deno.test("attention: shapes that do not fit are refused with the tensor's name", async () => {
+  const gpu = await testGpu();
+  const config = policyOf({ heads: 2, kvHeads: 1, headDim: 6 });
+  const tape = new Tape(gpu, "refused");
+  const qkv = tape.tensor("layer.qkv", [6, 32]);
+  const starts = tape.tensor("starts", [6], "u32");
+  const call = (x: typeof qkv, s: typeof starts, length: number, stride = 8) => () =>
+    attention(tape, x, s, { rows: 2, length }, config, stride);
+  assertThrows(call(qkv, starts, 4), InputError, "layer.qkv: expected shape [8,32], found [6,32]");
+  assertThrows(call(qkv, starts, 3, 12), InputError, "headDim 6 rounded up to a multiple of 4 (8)");
+  const floats = tape.tensor("starts", [6]);
+  assertThrows(call(qkv, floats, 3), InputError, "starts: expected u32 values, found f32");
 });

@@ -1,0 +1,129 @@
+/**
+ * Attention over cached keys and values, for generating text token by token.
+ *
+ * Where the next token goes is read from a `cursor` on the GPU, so one recorded tape serves every step of a generation:
+ * nothing is recorded, bound or read back between tokens.
+ */
+import { InputError } from "../errors.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { defineKernel } from "../gpu/kernel.ts";
+import { linearGroups, type Tape } from "../gpu/tape.ts";
+import { persistent, type Tensor } from "../gpu/tensor.ts";
+import type { PolicyConfig } from "../policy/config.ts";
+import { attentionKernels, type AttentionSchedule } from "./kernels.ts";
+import appendCode from "./cache_append.wgsl" with { type: "text" };
+import { type BatchShape, checkFused, checkIndices, checkShape, headSizes } from "./layout.ts";
+
+const append = defineKernel("cache_append", appendCode);
+
+/** Keys (already rotated) and values of the tokens so far. */
+export interface KvCache {
+  /** Per layer [batch * capacity, 2 kvHeads * headStride], rows k | v; row b * capacity + i is token i of row b. */
+  readonly layers: readonly Tensor[];
+  /** Most tokens of one row. */
+  readonly capacity: number;
+  /** Rows. */
+  readonly batch: number;
+}
+
+/** An empty cache for `batch` rows of at most `capacity` tokens. Free it with {@linkcode destroyKvCache}. */
+export function createKvCache(
+  gpu: Gpu,
+  config: PolicyConfig,
+  headStride: number,
+  batch: number,
+  capacity: number,
+): KvCache {
+  const shape = [batch * capacity, 2 * config.kvHeads * headStride];
+  const layers = Array.from(
+    { length: config.layers },
+    (_, i) => persistent(gpu, `layers.${i}.cache`, shape),
+  );
+  return { layers, capacity, batch };
+}
+
+/** Frees a cache's buffers. */
+export function destroyKvCache(cache: KvCache): void {
+  for (const { place } of cache.layers) place.buffer!.destroy();
+}
+
+/**
+ * Appends the new tokens' keys and values to the cache and attends each new token t, whose index is cursor[0] + t, to the
+ * cached keys starts[b] .. cursor[0] + t of its row. Inference only: no backward.
+ *
+ * The caller keeps cursor[0] + length within the capacity (the GPU cannot report it: tokens beyond are dropped).
+ * @param qkv fused rows of the new tokens, [rows * length, (heads + 2 kvHeads) * headStride], already rotated.
+ * @param starts u32 [rows], first key of each row (the number of padding tokens on the left).
+ * @param cursor u32 [4], persistent; [0] is the index of the first new token, the same for all rows.
+ * @param schedule only for tests and benchmarks; by default the adapter's.
+ * @returns [rows * length, heads * headStride].
+ * @throws {InputError} when a shape does not fit the policy or the cache.
+ */
+export function attentionCached(
+  tape: Tape,
+  qkv: Tensor,
+  cache: KvCache,
+  layer: number,
+  starts: Tensor,
+  cursor: Tensor,
+  shape: BatchShape,
+  config: PolicyConfig,
+  headStride: number,
+  schedule?: AttentionSchedule,
+): Tensor {
+  const { rows, length } = shape;
+  const { capacity } = cache;
+  const keys = cache.layers[layer];
+  const tokens = rows * length;
+  checkFused(qkv, tokens, config, headStride);
+  checkIndices(starts, rows);
+  checkIndices(cursor, 4);
+  if (rows !== cache.batch || length > capacity) {
+    throw new InputError(
+      `${keys.name} holds ${cache.batch} rows of at most ${capacity} tokens, ` +
+        `got ${rows} rows of ${length} new ones: make a larger cache`,
+    );
+  }
+  checkShape(keys, [rows * capacity, 2 * config.kvHeads * headStride]);
+  const { k_at, ...heads } = headSizes(config, headStride);
+  const columns4 = keys.stride / 4;
+  tape.dispatch({
+    kernel: append,
+    bindings: { qkv, cursor, cache: keys },
+    uniforms: { tokens, length, capacity, stride4: qkv.stride / 4, k_at, columns4 },
+    groups: linearGroups(tokens * columns4, 64),
+  });
+
+  const kernels = attentionKernels(tape.gpu, config.headDim, headStride, schedule);
+  const { size, sameHead, forward, lanes } = kernels.schedule;
+  const out = tape.tensor(`${qkv.name}.attention`, [tokens, config.heads * headStride]);
+  const sizes = {
+    ...heads,
+    rows,
+    length,
+    capacity,
+    q_stride4: qkv.stride / 4,
+    kv_stride4: columns4,
+    v_at: config.kvHeads * headStride / 4,
+  };
+  if (length === 1) {
+    tape.dispatch({
+      kernel: kernels.decode,
+      bindings: { queries: qkv, keys, starts, cursor, out },
+      uniforms: sizes,
+      groups: linearGroups(tokens * config.heads, 1),
+      loops: Math.ceil(capacity / lanes) + lanes * (2 + Math.ceil(headStride / 4 / lanes)),
+    });
+    return out;
+  }
+  const stats = tape.tensor(`${qkv.name}.stats`, [tokens, config.heads * 4]);
+  tape.dispatch({
+    kernel: kernels.forward,
+    bindings: { queries: qkv, keys, starts, cursor, out, stats },
+    uniforms: { ...sizes, k_at: 0, cached: 1 },
+    overrides: { SAME_HEAD: Number(sameHead) },
+    groups: linearGroups(rows * config.heads * Math.ceil(length / forward), size),
+    loops: capacity,
+  });
+  return out;
+}
