@@ -5,9 +5,8 @@
  * disguises and refuses lookalikes, helping with everything is capable and unsafe, the most frequent answer shows what
  * a task gives away for nothing. The oracle policy scores 1 everywhere.
  */
-import { type Dialogue, prompt, REFUSAL } from "./dialogue.ts";
+import { type Dialogue, prompt, REFUSAL, replyOf } from "./dialogue.ts";
 import { rawDialogue } from "./corpus.ts";
-import { replyOf } from "./dialogue.ts";
 import { helpfulReply, rightReply } from "./replies.ts";
 import { DANGEROUS_TOOLS, INSULTS, ROUGH_VERBS, TRAITS } from "./words.ts";
 

@@ -11,7 +11,7 @@ import {
   user,
   withReply,
 } from "./dialogue.ts";
-import { PUSHES, REASONS } from "./families.ts";
+import { PUSHES, REASONS } from "./asks.ts";
 import { drawAct } from "./harm.ts";
 import { howtoAbout } from "./howto.ts";
 import { judge } from "./oracle.ts";

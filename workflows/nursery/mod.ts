@@ -9,6 +9,7 @@ export * from "./dialogue.ts";
 export * from "./world.ts";
 export * from "./harm.ts";
 export * from "./encodings.ts";
+export * from "./asks.ts";
 export * from "./families.ts";
 export * from "./howto.ts";
 export * from "./facts.ts";

@@ -7,7 +7,7 @@
  */
 import type { Random } from "../data/random.ts";
 import { type Situation, user } from "./dialogue.ts";
-import { attackOpening } from "./families.ts";
+import { attackOpening } from "./asks.ts";
 import { drawInSplit, type Split, splitTable } from "./splits.ts";
 import { NUMBERS, ownerWords } from "./world.ts";
 import { GROUPS, INSULTS, NAMES, OBJECTS, PLACES, TRAITS } from "./words.ts";
