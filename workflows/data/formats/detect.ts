@@ -98,7 +98,7 @@ export function missingColumns(format: FormatName, values: Values): readonly str
 
 /**
  * The error for a column that is not there, with the columns there are and the likeliest mapping. Without
- * `missing`, the format that could be had by the best mapping is proposed.
+ * `missing`, the format that the best mapping would give is proposed.
  */
 export function unknownColumns(
   columns: readonly string[],
@@ -109,19 +109,24 @@ export function unknownColumns(
   const found = columns.map((c) => JSON.stringify(c)).slice(0, 12).join(", ") || "none";
   const mapping = wanted.filter((name) => !columns.includes(name)).map((name) => {
     const guess = likeness(name, columns);
-    return `${name}: ${guess && guess.score >= 0.5 ? guess.column : "YOUR_COLUMN"}`;
+    return `${name}: ${guess && guess.score >= ALIKE ? guess.column : "YOUR_COLUMN"}`;
   });
-  return new InputError(
-    `${where}: no known format has the columns ${found}; nearest expected: ${
-      wanted.join(" + ")
-    }; map them with columns: {${mapping.join(", ")}}`,
-  );
+  const problem = missing
+    ? `no column ${missing.join(", ")} among ${found}`
+    : `no known format has the columns ${found}; nearest expected: ${wanted.join(" + ")}`;
+  return new InputError(`${where}: ${problem}; map them with columns: {${mapping.join(", ")}}`);
 }
 
+/** Below this a column is not taken for another name of what is wanted. */
+const ALIKE = 0.5;
+
+/** The format that explains most columns: what fits counts for it, what is missing against it. */
 function nearestFormat(columns: readonly string[]): Format {
   const score = ({ needs }: Format) =>
-    needs.reduce((sum, name) => sum + (likeness(name, columns)?.score ?? 0), 0) / needs.length +
-    needs.length / 100;
+    needs.reduce((sum, name) => {
+      const alike = likeness(name, columns)?.score ?? 0;
+      return sum + (alike >= ALIKE ? alike : -ALIKE);
+    }, 0);
   return FORMATS.reduce((best, format) => score(format) > score(best) ? format : best);
 }
 

@@ -200,9 +200,9 @@ function accessOf(options: HubOptions): { hubUrl?: string; accessToken?: string 
   };
 }
 
-/** `fetch` reports an unreachable server as a TypeError; a server's own answers have a status. */
+/** `fetch` reports an unreachable server as a TypeError, and Deno a network it may not use as NotCapable. */
 function isOffline(error: unknown): boolean {
-  return error instanceof TypeError;
+  return error instanceof TypeError || error instanceof Deno.errors.NotCapable;
 }
 
 function hubError(error: unknown, name: string, revision: string): InputError {
