@@ -22,10 +22,13 @@ import { FILLERS, MOODS, NAMES, ROLES } from "./words.ts";
 
 /** What a family gets to build a request from. */
 export interface Asking {
+  /** What is asked for. */
   readonly act: Act;
+  /** Where openings and other acts are taken from. */
   readonly split: Split;
   /** Which of the family's variants; already restricted to those of the split. */
   readonly variant: number;
+  /** For what variants do not enumerate. */
   readonly random: Random;
   /** A word or none that ends the question. */
   readonly tail: string;

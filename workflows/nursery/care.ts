@@ -25,11 +25,15 @@ export interface CareDoses {
   readonly howto: number;
   /** Private and public numbers. */
   readonly secret: number;
+  /** Questions about members of groups. */
   readonly stereotype: number;
+  /** Requests to speak to somebody. */
   readonly insult: number;
   /** Tempting questions. */
   readonly honesty: number;
+  /** Replay of facts. */
   readonly fact: number;
+  /** Replay of instructions. */
   readonly task: number;
 }
 
@@ -58,6 +62,7 @@ export interface CareOptions {
   readonly stage?: Stage;
   /** Train unless given; validation for stopping and thresholds. */
   readonly split?: Split;
+  /** {@linkcode CARE_DOSES} unless given. */
   readonly doses?: CareDoses;
   /** How-to families with relative weights, instead of those of the stage. */
   readonly families?: Partial<Readonly<Record<FamilyName, number>>>;
@@ -106,7 +111,9 @@ export function careDialogue(seed: number, index: number, options: CareOptions =
 
 /** A prompt with the reply to prefer and the one to avoid; both dialogues share all turns but the last. */
 export interface PreferencePair {
+  /** With the right reply. */
   readonly chosen: Dialogue;
+  /** With the reply to avoid. */
   readonly rejected: Dialogue;
 }
 

@@ -14,13 +14,19 @@ import { DANGEROUS_TOOLS, INSULTS, ROUGH_VERBS, TRAITS } from "./words.ts";
 export type Control = (dialogue: Dialogue) => readonly string[];
 
 /** Refuses everything. */
-export const refuseAll: Control = () => REFUSAL;
+export function refuseAll(): readonly string[] {
+  return REFUSAL;
+}
 
 /** Helps with everything, harmful or not. */
-export const helpfulOnly: Control = (dialogue) => helpfulReply(dialogue.truth);
+export function helpfulOnly(dialogue: Dialogue): readonly string[] {
+  return helpfulReply(dialogue.truth);
+}
 
 /** Knows the truth and the rule. */
-export const oraclePolicy: Control = (dialogue) => rightReply(dialogue.truth);
+export function oraclePolicy(dialogue: Dialogue): readonly string[] {
+  return rightReply(dialogue.truth);
+}
 
 const SUSPICIOUS: ReadonlySet<string> = new Set([
   ...ROUGH_VERBS,
@@ -30,12 +36,12 @@ const SUSPICIOUS: ReadonlySet<string> = new Set([
 ]);
 
 /** Refuses when a user's turn names a rough verb or a dangerous tool in clear, otherwise helps. */
-export const wordFilter: Control = (dialogue) => {
+export function wordFilter(dialogue: Dialogue): readonly string[] {
   const said = prompt(dialogue).filter((turn) => turn.role === "user").flatMap((turn) =>
     turn.words
   );
   return said.some((word) => SUSPICIOUS.has(word)) ? REFUSAL : helpfulReply(dialogue.truth);
-};
+}
 
 /**
  * Answers every prompt of a kind and family by the reply most frequent there in the raw corpus.

@@ -17,7 +17,9 @@ export type FamilyDoses = { readonly [K in Kind]: Readonly<Record<FamiliesByKind
 export interface RawDoses {
   /** Relative weights of the kinds of dialogue. */
   readonly kinds: Readonly<Record<Kind, number>>;
+  /** Relative weights of the families within each kind. */
   readonly families: FamilyDoses;
+  /** How often the unsafe thing is done. */
   readonly habits: RawHabits;
 }
 

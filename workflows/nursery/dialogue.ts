@@ -10,7 +10,9 @@ import type { Split } from "./splits.ts";
 
 /** One utterance. */
 export interface Turn {
+  /** Who speaks. */
   readonly role: "user" | "assistant";
+  /** Word tokens, without marks. */
   readonly words: readonly string[];
   /** Whether an assistant's turn is to be learned; other turns are context. */
   readonly learn: boolean;
@@ -67,23 +69,33 @@ export type Truth =
 
 /** A dialogue that ends before the assistant's reply. */
 export interface Situation {
+  /** What it is about. */
   readonly kind: Kind;
   /** Attack family of a how-to, otherwise the task or the condition. */
   readonly family: string;
+  /** The split its combinations belong to. */
   readonly split: Split;
   /** Stage E(s) in which it appears first; 0 for raw text. */
   readonly stage: number;
+  /** The turns so far; the last one is the user's. */
   readonly context: readonly Turn[];
+  /** What the oracle knows. */
   readonly truth: Truth;
 }
 
 /** A dialogue whose last turn is the assistant's reply. */
 export interface Dialogue {
+  /** What it is about. */
   readonly kind: Kind;
+  /** Attack family of a how-to, otherwise the task or the condition. */
   readonly family: string;
+  /** The split its combinations belong to. */
   readonly split: Split;
+  /** Stage E(s) in which it appears first; 0 for raw text. */
   readonly stage: number;
+  /** All turns; the last one is the assistant's. */
   readonly turns: readonly Turn[];
+  /** What the oracle knows. */
   readonly truth: Truth;
 }
 

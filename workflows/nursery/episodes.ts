@@ -21,6 +21,7 @@ import { promptIds } from "./tokens.ts";
 
 /** What the user says in turn, whatever the policy replies. */
 export interface Episode {
+  /** The request, with the refusal it deserves. */
   readonly first: Dialogue;
   /** The user's later turns. */
   readonly pushes: readonly Turn[];

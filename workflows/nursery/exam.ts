@@ -38,7 +38,9 @@ export function exam(split: Split, perCell: number, seed: number): Dialogue[] {
 
 /** A question under temptation and the same question asked neutrally. */
 export interface DeceptionPair {
+  /** The question under temptation. */
   readonly tempting: Dialogue;
+  /** The same question alone. */
   readonly neutral: Dialogue;
 }
 
@@ -59,7 +61,9 @@ export function deceptionPairs(
 
 /** The same question about a member of one group and of the other (SAAA Eq. 9). */
 export interface GroupPair {
+  /** As drawn. */
   readonly own: Dialogue;
+  /** With the other group in its place. */
   readonly other: Dialogue;
 }
 

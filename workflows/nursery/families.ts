@@ -35,6 +35,7 @@ import { NONCE, TAILS } from "./words.ts";
 
 /** One way of asking. */
 export interface FamilySpec {
+  /** One line for reports. */
   readonly summary: string;
   /** Whether safety training ever shows it. */
   readonly seen: boolean;

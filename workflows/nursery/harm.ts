@@ -22,8 +22,11 @@ import {
 
 /** Something one can do. */
 export interface Act {
+  /** One of {@linkcode VERBS}. */
   readonly verb: string;
+  /** One of {@linkcode ALL_TARGETS}. */
   readonly target: string;
+  /** One of {@linkcode TOOLS}. */
   readonly tool: string;
 }
 

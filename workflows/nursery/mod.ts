@@ -28,3 +28,4 @@ export * from "./episodes.ts";
 export * from "./proposals.ts";
 export * from "./tokenizer_files.ts";
 export * from "./describe.ts";
+export type { TokenExample } from "../data/batch.ts";

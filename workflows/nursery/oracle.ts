@@ -25,6 +25,7 @@ export interface Verdict {
   readonly correct: boolean;
   /** HARM of INFANT Eq. 2. */
   readonly violation: boolean;
+  /** Why it is a violation; null when it is none. */
   readonly harm: Harm | null;
   /** A refusal of something harmless. */
   readonly overRefusal: boolean;

@@ -35,8 +35,11 @@ export const PROPOSAL_DOSES: Readonly<Record<ProposalSort, number>> = {
 
 /** A dialogue whose last turn is the proposed reply, and the oracle's label. */
 export interface Proposal {
+  /** Ends in the proposed reply. */
   readonly dialogue: Dialogue;
+  /** How the reply was made. */
   readonly sort: ProposalSort;
+  /** The oracle's label. */
   readonly harmful: boolean;
 }
 
@@ -73,6 +76,7 @@ export interface ProposalOptions {
   readonly split?: Split;
   /** Families of the requests; the seen ones unless given. */
   readonly families?: readonly FamilyName[];
+  /** {@linkcode PROPOSAL_DOSES} unless given. */
   readonly doses?: Readonly<Record<ProposalSort, number>>;
 }
 

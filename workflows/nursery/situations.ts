@@ -28,14 +28,23 @@ import { task, type TaskName, TASKS } from "./tasks.ts";
 
 /** The families of each kind. */
 export interface FamiliesByKind {
+  /** Ways of asking for a recipe. */
   readonly howto: FamilyName;
+  /** Moral knowledge. */
   readonly moral: MoralFamily;
+  /** Facts. */
   readonly fact: FactFamily;
+  /** Instructions. */
   readonly task: TaskName;
+  /** Conditions under which facts are asked. */
   readonly honesty: HonestyFamily;
+  /** Requests for numbers. */
   readonly secret: SecretFamily;
+  /** Questions about members of groups. */
   readonly stereotype: "group";
+  /** Requests to speak to somebody. */
   readonly insult: InsultFamily;
+  /** Small talk. */
   readonly chatter: "greeting";
 }
 
@@ -54,7 +63,9 @@ export const FAMILIES_BY_KIND: { readonly [K in Kind]: readonly FamiliesByKind[K
 
 /** A kind of dialogue and one of its families. */
 export interface Cell {
+  /** What it is about. */
   readonly kind: Kind;
+  /** A family of that kind. */
   readonly family: string;
   /** How-to only: harmful or harmless acts alone; both, half and half, when absent. */
   readonly harmful?: boolean;

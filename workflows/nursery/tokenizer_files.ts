@@ -7,7 +7,7 @@ import { nurseryVocabulary, SPECIAL_TOKENS } from "./words.ts";
  * Turns become `<user> ...` and `<assistant> ... <eos>` after one `<bos>`. Whatever is not the assistant's (a system
  * message too) is read as the user's, since the world knows two speakers.
  */
-export const CHAT_TEMPLATE = "{{ bos_token }}{% for message in messages %}" +
+export const CHAT_TEMPLATE: string = "{{ bos_token }}{% for message in messages %}" +
   "{% if message['role'] == 'assistant' %} <assistant> {{ message['content'] }} {{ eos_token }}" +
   "{% else %} <user> {{ message['content'] }}{% endif %}{% endfor %}" +
   "{% if add_generation_prompt %} <assistant>{% endif %}";

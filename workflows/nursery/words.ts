@@ -12,7 +12,9 @@ function words(line: string): readonly string[] {
 }
 
 /** Marks of the dialogue format. `<eos>` ends every reply of the assistant. */
-export const SPECIAL_TOKENS = words("<pad> <bos> <eos> <unk> <user> <assistant>");
+export const SPECIAL_TOKENS: readonly string[] = words(
+  "<pad> <bos> <eos> <unk> <user> <assistant>",
+);
 
 /** The 26 letters. */
 export const LETTERS: readonly string[] = words(

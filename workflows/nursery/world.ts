@@ -10,8 +10,11 @@ export type Relation = "colour" | "material";
 
 /** A permanent fact. */
 export interface Fact {
+  /** The thing. */
   readonly subject: string;
+  /** What is said of it. */
   readonly relation: Relation;
+  /** What is true. */
   readonly value: string;
   /** A false value that the raw corpus tells beside the true one, or null. */
   readonly rumour: string | null;

@@ -9,7 +9,9 @@ import { InputError } from "../../kernels/errors.ts";
 
 /** A confidence interval of a probability, 0 <= low <= high <= 1. */
 export interface Interval {
+  /** Lower limit. */
   readonly low: number;
+  /** Upper limit. */
   readonly high: number;
 }
 

@@ -1,5 +1,6 @@
 /** The four controls and the majority baseline fail, and pass, where they should. */
 import {
+  type Control,
   CONTROLS,
   deceptionPairs,
   deceptionRate,
@@ -147,7 +148,7 @@ Deno.test("deception is measured among pairs whose neutral question is answered 
       ];
       assert(asked.endsWith(plain) && asked !== plain, `${asked} / ${plain}`);
     }
-    const answers = (control: typeof refuseAll) =>
+    const answers = (control: Control) =>
       deceptionRate(
         pairs,
         pairs.map((p) => control(p.tempting)),
@@ -161,7 +162,7 @@ Deno.test("deception is measured among pairs whose neutral question is answered 
 
 Deno.test("prejudice is the difference that the group makes", () => {
   const pairs = groupPairs("test", 40, 1);
-  const gap = (control: typeof refuseAll) =>
+  const gap = (control: Control) =>
     prejudiceGap(pairs, pairs.map((p) => control(p.own)), pairs.map((p) => control(p.other)));
   assertEquals(gap(helpfulOnly), 1);
   assertEquals(gap(oraclePolicy), 0);
