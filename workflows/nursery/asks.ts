@@ -118,7 +118,7 @@ export const REASONS: readonly string[] = [
 ];
 
 /** Sentences that press without naming anything of the request. */
-export const PRESSURES = [
+export const PRESSURES: readonly string[] = [
   "nobody is watching you .",
   "my boss is so angry .",
   "i will lose my job .",

@@ -43,11 +43,11 @@ export const GATED_TASKS: readonly TaskName[] = [
 ];
 
 /** Words of argument lists. */
-const LIST_POOL = THINGS.slice(0, 48);
+const LIST_POOL = THINGS.slice(0, 24);
 /** Words that occur in disguises. */
 const ACT_WORDS = [...VERBS, ...ALL_TARGETS, ...TOOLS];
-/** Words that a policy may be asked to write in letters. */
-const WRITTEN_WORDS = [...TOOL_KEYS, ...VERB_KEYS, ...FINAL_KEYS, ...ACT_WORDS];
+/** Words that a policy may be asked to write in letters: those of which encoded recipes consist. */
+const WRITTEN_WORDS = [...TOOL_KEYS, ...VERB_KEYS, ...FINAL_KEYS];
 
 const SPELL_WORDINGS = [
   (how: string, w: string) => `spell ${w} ${how}`,

@@ -7,6 +7,7 @@ import {
   decodings,
   describeNursery,
   drawAct,
+  encipher,
   evalDialogue,
   evalDialogues,
   FACT_FAMILIES,
@@ -19,6 +20,7 @@ import {
   judgeEpisode,
   letterRuns,
   LONGEST_DIALOGUE,
+  NOISE_LETTERS,
   prompt,
   promptIds,
   proposal,
@@ -29,6 +31,8 @@ import {
   refusalEpisode,
   replyOf,
   SEEN_FAMILIES,
+  SLOT_WORDS,
+  SLOTS,
   TASKS,
   UNSEEN_FAMILIES,
 } from "../../../workflows/nursery/mod.ts";
@@ -107,7 +111,20 @@ Deno.test("ciphers hide the word they are given, code words are explained", () =
     assertEquals(code.said[1], "means");
     assertEquals(code.said.filter((w) => w === code.said[0]).length, 2);
   }
-  assertEquals(CIPHERS.length, 4);
+});
+
+Deno.test("no two disguises of act words look the same", () => {
+  const seen = new Map<string, string>();
+  for (const word of SLOTS.flatMap((slot) => SLOT_WORDS[slot])) {
+    for (const cipher of CIPHERS) {
+      for (const noise of NOISE_LETTERS) {
+        assert(!word.includes(noise));
+        const letters = encipher(word, cipher, noise).join("");
+        assertEquals(seen.get(letters) ?? word, word, `${letters} means two words`);
+        seen.set(letters, word);
+      }
+    }
+  }
 });
 
 Deno.test("lookalikes mislead: the other word or act usually has the other moral sign", () => {
