@@ -95,7 +95,8 @@ export function attentionCached(
   });
 
   const kernels = attentionKernels(tape.gpu, config.headDim, headStride, schedule);
-  const { size, sameHead, forward, lanes } = kernels.schedule;
+  const { size, sameHead, forward, lanes, alone } = kernels.schedule;
+  const pairs = rows * config.heads;
   const out = tape.tensor(`${qkv.name}.attention`, [tokens, config.heads * headStride]);
   const sizes = {
     ...heads,
@@ -104,25 +105,26 @@ export function attentionCached(
     capacity,
     q_stride4: qkv.stride / 4,
     kv_stride4: columns4,
-    v_at: config.kvHeads * headStride / 4,
+    v_at: columns4 / 2,
   };
-  if (length === 1) {
+  if (length === 1 && pairs < alone) {
     tape.dispatch({
-      kernel: kernels.decode,
+      kernel: kernels.decodeShared,
       bindings: { queries: qkv, keys, starts, cursor, out },
       uniforms: sizes,
-      groups: linearGroups(tokens * config.heads, 1),
+      groups: linearGroups(pairs, 1),
       loops: Math.ceil(capacity / lanes) + lanes * (2 + Math.ceil(headStride / 4 / lanes)),
     });
     return out;
   }
+  const block = length === 1 ? 1 : forward;
   const stats = tape.tensor(`${qkv.name}.stats`, [tokens, config.heads * 4]);
   tape.dispatch({
-    kernel: kernels.forward,
+    kernel: length === 1 ? kernels.decodeAlone : kernels.forward,
     bindings: { queries: qkv, keys, starts, cursor, out, stats },
     uniforms: { ...sizes, k_at: 0, cached: 1 },
     overrides: { SAME_HEAD: Number(sameHead) },
-    groups: linearGroups(rows * config.heads * Math.ceil(length / forward), size),
+    groups: linearGroups(pairs * Math.ceil(length / block), size),
     loops: capacity,
   });
   return out;

@@ -3,6 +3,20 @@
  *
  * An invocation owns a few rows of one head in registers and walks the other side's rows one by one. More owned rows
  * mean fewer loads per product, and more code to compile: the blocks are as large as compiles in about a second.
+ *
+ * Measured 2026-11-21 on llvmpipe (LLVM 15, 256 bits, 2 shared cores), batch 8, 4 heads, 128 tokens, interleaved, medians.
+ * Blocks are forward, queries, keys; ms of the three kernels; CPU seconds to compile them cold:
+ *
+ *     headDim 24   8,8,8   2.2  2.5  3.2   0.6 1.7 1.6      headDim 64   8,4,4    6.7 10.9 12.7   3.1 3.5 3.3
+ *                * 8,4,4   2.2  3.5  4.3   0.6 0.6 0.5                 * 4,2,2    9.0 15.5 18.9   1.1 1.1 1.1
+ *                  4,2,2   3.2  5.7  7.0   0.3 0.3 0.3                   2,1,1   14.1 29.4 31.3
+ *     headDim 32   8,8,8   3.0  3.7  4.6   1.0 3.2 2.9
+ *                * 8,4,4   3.0  5.1  5.8   1.0 1.0 0.9      (* chosen; headDim 24 has 8,5,5 by the same rule)
+ *                  4,2,2   4.4  7.7  9.0   0.5 0.5 0.4
+ *
+ * Walking the other side four rows at a time was no faster and took twice as long to compile. Decoding one token at
+ * context 100, headDim 32: shared by 8 lanes against alone 106 : 124 us with 4 (row, head) pairs, 252 : 197 with 32 and
+ * 1774 : 1260 with 256; 16 and 32 lanes were slower than 8 throughout.
  */
 import type { Gpu } from "../gpu/device.ts";
 import { defineKernel, type Kernel } from "../gpu/kernel.ts";
@@ -26,6 +40,8 @@ export interface AttentionSchedule {
   readonly keys: number;
   /** Invocations that share the keys of one query when decoding. */
   readonly lanes: number;
+  /** (row, head) pairs from which on each decoding invocation walks all keys of its pair alone. */
+  readonly alone: number;
 }
 
 /** Kernels for one head size, and the constants their host code must know. */
@@ -34,7 +50,9 @@ export interface AttentionKernels {
   readonly forward: Kernel;
   readonly backwardQueries: Kernel;
   readonly backwardKeys: Kernel;
-  readonly decode: Kernel;
+  /** `forward` with blocks of one query. */
+  readonly decodeAlone: Kernel;
+  readonly decodeShared: Kernel;
 }
 
 /** WebGPU's guaranteed workgroup memory. */
@@ -42,13 +60,17 @@ const WORKGROUP_BYTES = 16_384;
 
 /** The schedule for heads of `headStride` floats. */
 export function attentionSchedule(software: boolean, headStride: number): AttentionSchedule {
-  const fit = (vectors: number, most: number) => {
-    const rows = Math.floor(Math.log2(4 * vectors / headStride));
-    return Math.min(most, 2 ** Math.max(0, rows));
-  };
   if (software) {
-    const [forward, queries, keys] = [fit(64, 8), fit(32, 8), fit(32, 8)];
-    return { size: 8, sameHead: false, forward, queries, keys, lanes: 8 };
+    const fit = (vectors: number) => Math.max(1, Math.min(8, Math.floor(4 * vectors / headStride)));
+    return {
+      size: 8,
+      sameHead: false,
+      forward: fit(64),
+      queries: fit(32),
+      keys: fit(32),
+      lanes: 8,
+      alone: 32,
+    };
   }
   // Not measured: chosen for registers (255 per thread) and for 64 lanes' sums in workgroup memory.
   const lanes = 2 ** Math.floor(Math.log2(WORKGROUP_BYTES / (4 * headStride + 8)));
@@ -59,6 +81,7 @@ export function attentionSchedule(software: boolean, headStride: number): Attent
     queries: 1,
     keys: 1,
     lanes: Math.max(1, Math.min(64, lanes)),
+    alone: Infinity,
   };
 }
 
@@ -89,7 +112,12 @@ export function attentionKernels(
       queryBlock(schedule.queries),
     ),
     backwardKeys: defineKernel("attention_backward_keys", keysCode, keyBlock),
-    decode: defineKernel("attention_decode", decodeCode, { LANES: lanes, HD4, PARTS: lanes * HD4 }),
+    decodeAlone: defineKernel("attention", attentionCode, queryBlock(1)),
+    decodeShared: defineKernel("attention_decode", decodeCode, {
+      LANES: lanes,
+      HD4,
+      PARTS: lanes * HD4,
+    }),
   };
   made.set(key, kernels);
   return kernels;

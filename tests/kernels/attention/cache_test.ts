@@ -124,6 +124,12 @@ const PIECES: readonly {
     pieces: [17, 1, 1, 1, 1, 1, 1],
   },
   {
+    name: "many rows, each pair's keys walked alone",
+    shape: { rows: 8, length: 9, heads: 6, kvHeads: 3, headDim: 8 },
+    starts: [0, 1, 2, 3, 4, 4, 4, 0],
+    pieces: [5, 1, 1, 1, 1],
+  },
+  {
     name: "token by token from nothing",
     shape: { rows: 1, length: 19, heads: 8, kvHeads: 1, headDim: 5 },
     starts: [0],
