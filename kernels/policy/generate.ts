@@ -1,0 +1,187 @@
+/**
+ * Generation: a batch of replies for one read-back.
+ *
+ * Two tapes over one key/value cache: `prefill` reads the prompts (padded on the left, so that all rows end together) and
+ * samples the first token; `decode` feeds the newest token back and samples the next, and is replayed once per token.
+ * Sampling, stopping and all counters live on the GPU; the host reads the finished replies.
+ */
+import { createKvCache, destroyKvCache, type KvCache } from "../attention/cache.ts";
+import { embedding } from "../embedding/embedding.ts";
+import { InputError } from "../errors.ts";
+import { readTensors } from "../gpu/readback.ts";
+import { Tape } from "../gpu/tape.ts";
+import { persistent, type Tensor, upload } from "../gpu/tensor.ts";
+import { ropeTable } from "../rope/rope.ts";
+import { sampleTokens } from "../sampling/sampling.ts";
+import {
+  createSamplingState,
+  destroySamplingState,
+  type SamplingSettings,
+  type SamplingState,
+  startSampling,
+} from "../sampling/state.ts";
+import type { Parameters } from "./parameters.ts";
+import { headStride } from "./storage.ts";
+import { languageModelHead, type PolicyInput, transformer } from "./transformer.ts";
+
+/** Sizes of a generator; they decide its memory. */
+export interface GeneratorSizes {
+  /** Replies made at once. */
+  readonly batch: number;
+  /** Longest reply in tokens. */
+  readonly maxNew: number;
+  /** Longest prompt plus reply; default the policy's context. */
+  readonly capacity?: number;
+}
+
+/** A reply: its tokens (with the stop token that ended it) and their log-probabilities under the policy. */
+export interface Reply {
+  readonly ids: number[];
+  readonly logProbs: number[];
+}
+
+/** Prompt lengths are rounded up to this, so that few prefill tapes are recorded. */
+const PREFILL_STEP = 8;
+
+interface Prefill {
+  readonly tape: Tape;
+  readonly length: number;
+  readonly ids: Tensor;
+  readonly positions: Tensor;
+  readonly lastRows: Tensor;
+}
+
+/** Generates replies with one policy; owns a cache and tapes. */
+export class Generator {
+  readonly #parameters: Parameters;
+  readonly #sizes: Required<GeneratorSizes>;
+  readonly #cache: KvCache;
+  readonly #state: SamplingState;
+  readonly #rope: Tensor | null;
+  /** Padding tokens on the left of each row. */
+  readonly #starts: Tensor;
+  /** Cache index 0, where a prompt begins. */
+  readonly #origin: Tensor;
+  readonly #decode: Tape;
+  readonly #prefills = new Map<number, Prefill>();
+
+  constructor(parameters: Parameters, sizes: GeneratorSizes) {
+    const { gpu, config } = parameters;
+    const capacity = sizes.capacity ?? config.context;
+    if (capacity > config.context) {
+      throw new InputError(
+        `generation of ${capacity} tokens is more than the policy's context of ${config.context}`,
+      );
+    }
+    const { batch, maxNew } = sizes;
+    this.#parameters = parameters;
+    this.#sizes = { ...sizes, capacity };
+    // Rounding a prompt's length up to PREFILL_STEP may use a few places of the cache beyond the capacity.
+    const places = capacity + PREFILL_STEP;
+    this.#cache = createKvCache(gpu, config, headStride(config), batch, places);
+    this.#state = createSamplingState(gpu, { batch, vocab: config.vocabSize, maxNew });
+    this.#rope = config.positions === "rope" ? ropeTable(gpu, config) : null;
+    this.#starts = persistent(gpu, "starts", [batch], "u32");
+    this.#origin = persistent(gpu, "origin", [4], "u32");
+    this.#decode = new Tape(gpu, "decode");
+    const { ids, positions, cursor } = this.#state;
+    const input = { rows: batch, length: 1, ids, positions, starts: this.#starts };
+    this.#record(this.#decode, input, cursor, null);
+  }
+
+  #record(tape: Tape, input: PolicyInput, cursor: Tensor, lastRows: Tensor | null): void {
+    tape.noGrad(() => {
+      const cache = { kv: this.#cache, cursor };
+      const hidden = transformer(tape, this.#parameters, input, { rope: this.#rope, cache });
+      const last = lastRows ? embedding(tape, { table: hidden, indices: lastRows }, null) : hidden;
+      sampleTokens(tape, languageModelHead(tape, this.#parameters, last), this.#state);
+    });
+  }
+
+  #prefill(length: number): Prefill {
+    const known = this.#prefills.get(length);
+    if (known) return known;
+    const { gpu } = this.#parameters;
+    const { batch } = this.#sizes;
+    const make = (name: string, count: number) => persistent(gpu, name, [count], "u32");
+    const tape = new Tape(gpu, `prefill ${length}`);
+    const ids = make("prompt ids", batch * length);
+    const positions = make("prompt positions", batch * length);
+    const lastRows = make("last rows", batch);
+    upload(gpu, lastRows, Uint32Array.from({ length: batch }, (_, b) => (b + 1) * length - 1));
+    const input = { rows: batch, length, ids, positions, starts: this.#starts };
+    this.#record(tape, input, this.#origin, lastRows);
+    const prefill = { tape, length, ids, positions, lastRows };
+    this.#prefills.set(length, prefill);
+    return prefill;
+  }
+
+  /** Kernel launches per generated token. */
+  get dispatchesPerToken(): number {
+    return this.#decode.dispatchCount;
+  }
+
+  /**
+   * Replies to up to `batch` prompts of token ids. One read-back.
+   * @param streams random stream of each row (default: its place), so that a reply does not depend on its batch.
+   * @throws {InputError} when a prompt is empty, holds an unknown id or leaves no room for a reply.
+   */
+  async generate(
+    prompts: readonly (readonly number[])[],
+    settings: SamplingSettings,
+    options: { readonly maxNew?: number; readonly streams?: readonly number[] } = {},
+  ): Promise<Reply[]> {
+    const { gpu, config } = this.#parameters;
+    const { capacity, batch } = this.#sizes;
+    const longest = Math.max(...prompts.map((prompt) => prompt.length));
+    const maxNew = Math.min(options.maxNew ?? this.#sizes.maxNew, this.#sizes.maxNew, capacity - longest);
+    if (maxNew < 1) {
+      throw new InputError(
+        `a prompt of ${longest} tokens leaves no room for a reply in ${capacity} tokens: shorten it`,
+      );
+    }
+    const length = Math.ceil(longest / PREFILL_STEP) * PREFILL_STEP;
+    const prefill = this.#prefill(length);
+    const ids = new Uint32Array(batch * length);
+    const positions = new Uint32Array(batch * length);
+    const starts = new Uint32Array(batch);
+    prompts.forEach((prompt, row) => {
+      starts[row] = length - prompt.length;
+      prompt.forEach((id, i) => {
+        ids[row * length + starts[row] + i] = id;
+        positions[row * length + starts[row] + i] = i;
+      });
+    });
+    startSampling(gpu, this.#state, { settings, prompts, cacheIndex: length - 1, streams: options.streams });
+    upload(gpu, prefill.ids, ids.map((id) => Math.min(id, config.vocabSize - 1)));
+    upload(gpu, prefill.positions, positions);
+    upload(gpu, this.#starts, starts);
+    prefill.tape.run();
+    for (let step = 1; step < maxNew; step++) this.#decode.run();
+    return await this.#read(prompts.length, maxNew, settings);
+  }
+
+  async #read(rows: number, maxNew: number, { stopTokens = [] }: SamplingSettings): Promise<Reply[]> {
+    const { out, logProbs } = this.#state;
+    const [tokens, values] = await readTensors(this.#parameters.gpu, [out, logProbs]);
+    return Array.from({ length: rows }, (_, row) => {
+      const at = row * this.#sizes.maxNew;
+      const ids = [...tokens.subarray(at, at + maxNew)];
+      const stop = ids.findIndex((id) => stopTokens.includes(id));
+      const end = stop < 0 ? maxNew : stop + 1;
+      return { ids: ids.slice(0, end), logProbs: [...values.subarray(at, at + end)] };
+    });
+  }
+
+  /** Frees the cache, the tapes and the state. */
+  destroy(): void {
+    this.#decode.destroy();
+    for (const { tape, ids, positions, lastRows } of this.#prefills.values()) {
+      tape.destroy();
+      for (const tensor of [ids, positions, lastRows]) tensor.place.buffer!.destroy();
+    }
+    destroyKvCache(this.#cache);
+    destroySamplingState(this.#state);
+    for (const tensor of [this.#starts, this.#origin, this.#rope]) tensor?.place.buffer?.destroy();
+  }
+}

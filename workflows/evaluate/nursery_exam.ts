@@ -1,0 +1,105 @@
+/**
+ * The nursery's exam: a policy answers test dialogues, the oracle judges, and the controls sit the same exam.
+ */
+import { Generator } from "../../kernels/policy/generate.ts";
+import type { Parameters } from "../../kernels/policy/parameters.ts";
+import type { EvaluateConfig } from "../config/config.ts";
+import { type Control, CONTROLS, majorityAnswer } from "../nursery/controls.ts";
+import type { Dialogue } from "../nursery/dialogue.ts";
+import { exam } from "../nursery/exam.ts";
+import { judgeAll, type NurseryScore, type Rate, rateOf, score } from "../nursery/score.ts";
+import type { Split } from "../nursery/splits.ts";
+import { promptIds, replyWords, TOKEN } from "../nursery/tokens.ts";
+
+/** Dialogues answered at once. */
+const BATCH = 128;
+
+/** How an exam is sat. */
+export interface ExamOptions extends Pick<EvaluateConfig, "dialogues" | "temperature"> {
+  readonly max_new_tokens: number;
+  /** Test unless the result decides something (then validation). */
+  readonly split: Split;
+  readonly seed: number;
+  /** Called with the number of dialogues answered; returning false stops the exam. */
+  readonly onProgress?: (done: number, of: number) => boolean | void;
+}
+
+/** A policy's replies to dialogues, as words, in the dialogues' order. */
+export async function nurseryReplies(
+  parameters: Parameters,
+  dialogues: readonly Dialogue[],
+  options: Omit<ExamOptions, "dialogues" | "split">,
+): Promise<string[][]> {
+  const prompts = dialogues.map(promptIds);
+  // Prompts of like length go together: they are padded to the longest of their batch.
+  const order = prompts.map((_, i) => i).sort((a, b) => prompts[a].length - prompts[b].length || a - b);
+  const maxNew = Math.min(options.max_new_tokens, parameters.config.context - 1);
+  const generator = new Generator(parameters, { batch: BATCH, maxNew });
+  const settings = {
+    temperature: options.temperature,
+    seed: options.seed,
+    padToken: TOKEN.pad,
+    stopTokens: [TOKEN.eos],
+  };
+  const replies: string[][] = new Array(dialogues.length);
+  try {
+    for (let at = 0; at < order.length; at += BATCH) {
+      const rows = order.slice(at, at + BATCH);
+      const batch = await generator.generate(rows.map((i) => prompts[i]), settings, { streams: rows });
+      batch.forEach(({ ids }, j) => replies[rows[j]] = replyWords(ids));
+      if (options.onProgress?.(at + rows.length, order.length) === false) break;
+    }
+  } finally {
+    generator.destroy();
+  }
+  return replies.map((reply) => reply ?? []);
+}
+
+/** Sits the exam and returns its scores. */
+export async function sitExam(parameters: Parameters, options: ExamOptions): Promise<NurseryScore> {
+  const dialogues = exam(options.split, options.dialogues, options.seed);
+  const replies = await nurseryReplies(parameters, dialogues, options);
+  return score(judgeAll(dialogues, replies));
+}
+
+/** Scores of the controls on the same dialogues: what refusing all, filtering words, helping always or guessing would get. */
+export function controlScores(options: Pick<ExamOptions, "dialogues" | "split" | "seed">): Record<string, NurseryScore> {
+  const dialogues = exam(options.split, options.dialogues, options.seed);
+  const sit = (control: Control) => score(judgeAll(dialogues, dialogues.map((d) => [...control(d)])));
+  const controls = { ...CONTROLS, "majority answer": majorityAnswer(options.seed) };
+  return Object.fromEntries(Object.entries(controls).map(([name, control]) => [name, sit(control)]));
+}
+
+/** The rates that sum up an exam. */
+export interface Headline {
+  /** Closed-book facts answered rightly. */
+  readonly facts: Rate;
+  /** Instructions carried out exactly, pooled over the tasks. */
+  readonly instructions: Rate;
+  /** Plain harmful requests refused without telling the recipe. */
+  readonly refusals: Rate;
+  /** Plain harmless requests refused. */
+  readonly overRefusal: Rate;
+  /** Harmless requests answered by exactly the right recipe. */
+  readonly harmless: Rate;
+  /** Harmful requests answered by a usable recipe: plainly, under attack families seen in training, under unseen ones. */
+  readonly violation: Rate;
+  readonly violationSeen: Rate;
+  readonly violationUnseen: Rate;
+}
+
+/** Cuts a score down to its headline. */
+export function headline(s: NurseryScore): Headline {
+  const tasks = Object.entries(s.cells).filter(([cell]) => cell.startsWith("task/"));
+  const sum = (pick: (rate: Rate) => number) => tasks.reduce((n, [, cell]) => n + pick(cell.correct), 0);
+  return {
+    facts: s.cells["fact/closed"]?.correct ?? rateOf(0, 0),
+    instructions: rateOf(sum((r) => r.k), sum((r) => r.n)),
+    refusals: s.plain.refusal,
+    overRefusal: s.plain.overRefusal,
+    harmless: s.plain.harmless,
+    violation: s.plain.violation,
+    violationSeen: s.seen.violation,
+    violationUnseen: s.unseen.violation,
+  };
+}

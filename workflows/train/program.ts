@@ -1,0 +1,271 @@
+/**
+ * One training step as a GPU program: forward, losses, backward, norm, update, in a single submission without read-back.
+ *
+ * Losses are sums over tokens whose weights the host has divided by the total weight of the step, so that a step over K
+ * micro-batches is the same sum as one over a batch K times as large.
+ */
+import { InputError } from "../../kernels/errors.ts";
+import type { Gpu } from "../../kernels/gpu/device.ts";
+import { MetricRing } from "../../kernels/gpu/readback.ts";
+import { type EncodeHook, Tape } from "../../kernels/gpu/tape.ts";
+import { persistent, type Tensor, upload } from "../../kernels/gpu/tensor.ts";
+import { crossEntropy } from "../../kernels/losses/cross_entropy.ts";
+import { klDivergence } from "../../kernels/losses/kl_divergence.ts";
+import { adamw, createKnobs, sgd } from "../../kernels/optimizer/optimizer.ts";
+import { knobValues, learningRate, type ScheduleSettings } from "../../kernels/optimizer/schedule.ts";
+import { TokenTensors } from "../../kernels/policy/batch.ts";
+import type { Parameters } from "../../kernels/policy/parameters.ts";
+import { languageModelHead, transformer } from "../../kernels/policy/transformer.ts";
+import { globalNorm } from "../../kernels/reduce/global_norm.ts";
+import { sumInto } from "../../kernels/reduce/sum.ts";
+import { ropeTable } from "../../kernels/rope/rope.ts";
+import type { TokenBatch } from "../data/batch.ts";
+import { totalWeight } from "../data/pack/assemble.ts";
+import { hash32 } from "../data/random.ts";
+
+/** Places in the metrics vector that each step leaves on the GPU. */
+const METRIC = { crossEntropy: 0, kl: 1, correct: 2, gradNorm: 4, notFinite: 5 } as const;
+const METRICS = 16;
+
+/** Steps whose metrics fit on the GPU before they must be read. */
+const RING_ROWS = 256;
+
+/** What is minimised. */
+export interface Objective {
+  /** Weight of KL(policy || prior), INFANT Eq. 7; 0 computes nothing. */
+  readonly rho: number;
+  /** The frozen prior; needed when rho > 0. */
+  readonly prior: Parameters | null;
+}
+
+/** Everything about a step that does not change during a stage. */
+export interface ProgramSettings {
+  readonly rows: number;
+  readonly length: number;
+  /** Micro-batches per step. */
+  readonly accumulation: number;
+  readonly optimizer: "adamw" | "sgd";
+  readonly betas: readonly [number, number];
+  readonly eps: number;
+  readonly momentum: number;
+  readonly weightDecay: number;
+  /** Gradients are scaled down to this norm; null: never. */
+  readonly maxGradNorm: number | null;
+  readonly schedule: ScheduleSettings;
+  readonly recompute: boolean;
+  readonly dropout: number;
+  readonly seed: number;
+  readonly objective: Objective;
+}
+
+/** Metrics of one step, read back later. */
+export interface StepMetrics {
+  /** Cross-entropy + rho KL, per token of weight 1. */
+  readonly loss: number;
+  readonly crossEntropy: number;
+  readonly kl: number;
+  /** Share of scored tokens whose target was the most likely one. */
+  readonly accuracy: number;
+  readonly gradNorm: number;
+  readonly learningRate: number;
+  /** The gradient was not finite and the update was left out. */
+  readonly skipped: boolean;
+}
+
+/** The optimiser's moments. */
+export interface OptimizerState {
+  readonly m: Float32Array;
+  readonly v: Float32Array;
+}
+
+/** A recorded training step over one policy. */
+export class TrainProgram {
+  readonly gpu: Gpu;
+  readonly parameters: Parameters;
+  readonly settings: ProgramSettings;
+  readonly m: Tensor;
+  readonly v: Tensor;
+  readonly #tokens: TokenTensors;
+  readonly #metrics: Tensor;
+  readonly #knobs: Tensor;
+  readonly #dropoutSeed: Tensor;
+  readonly #rope: Tensor | null;
+  readonly #gradient: Tape;
+  readonly #update: Tape;
+  readonly #ring: MetricRing;
+  readonly #pending: { learningRate: number; scored: number }[] = [];
+
+  constructor(parameters: Parameters, settings: ProgramSettings) {
+    const { gpu, config } = parameters;
+    if (!parameters.gradients) throw new InputError("nothing to train: every parameter is frozen");
+    this.gpu = gpu;
+    this.parameters = parameters;
+    this.settings = settings;
+    const floats = parameters.trainableEnd;
+    this.m = persistent(gpu, "first moment", [floats]);
+    this.v = settings.optimizer === "adamw" ? persistent(gpu, "second moment", [floats]) : this.m;
+    this.#tokens = new TokenTensors(gpu, config, settings.rows, settings.length, settings.accumulation);
+    this.#metrics = persistent(gpu, "metrics", [METRICS]);
+    this.#knobs = createKnobs(gpu);
+    this.#dropoutSeed = persistent(gpu, "dropout seed", [4], "u32");
+    this.#rope = config.positions === "rope" ? ropeTable(gpu, config) : null;
+    this.#ring = new MetricRing(gpu, this.#metrics, RING_ROWS);
+    this.#gradient = this.#recordGradient();
+    this.#update = this.#recordUpdate();
+  }
+
+  #recordGradient(): Tape {
+    const { settings, parameters } = this;
+    const { rho, prior } = settings.objective;
+    const tokens = this.#tokens;
+    const tape = new Tape(this.gpu, "gradient");
+    const options = {
+      rope: this.#rope,
+      recompute: settings.recompute,
+      dropout: settings.dropout > 0 ? { rate: settings.dropout, seed: this.#dropoutSeed } : null,
+    };
+    const logits = languageModelHead(tape, parameters, transformer(tape, parameters, tokens, options));
+    const { value, correct } = crossEntropy(tape, logits, tokens.targets, tokens.weights);
+    sumInto(tape, value, this.#metrics, METRIC.crossEntropy, { accumulate: true });
+    sumInto(tape, correct, this.#metrics, METRIC.correct, { accumulate: true });
+    if (rho > 0) {
+      if (!prior) throw new InputError("value imprinting with rho > 0 needs a prior");
+      const priorLogits = tape.noGrad(() => {
+        const hidden = transformer(tape, prior, tokens, { rope: this.#rope });
+        return languageModelHead(tape, prior, hidden);
+      });
+      const kl = klDivergence(tape, logits, priorLogits, tokens.klWeights, "policy_prior", rho);
+      sumInto(tape, kl, this.#metrics, METRIC.kl, { accumulate: true, scale: 1 / rho });
+    }
+    tape.backward();
+    return tape;
+  }
+
+  #recordUpdate(): Tape {
+    const { settings, parameters } = this;
+    const tape = new Tape(this.gpu, "update");
+    globalNorm(tape, parameters.gradients!, this.#metrics, METRIC.gradNorm);
+    const theta = parameters.theta;
+    const arenas = { theta, d_theta: parameters.gradients!, m: this.m, v: this.v };
+    const extent = {
+      weightDecay: settings.weightDecay,
+      decayEnd: parameters.decayEnd,
+      length: parameters.trainableEnd,
+    };
+    if (settings.optimizer === "adamw") {
+      const [beta1, beta2] = settings.betas;
+      const moments = { beta1, beta2, eps: settings.eps };
+      adamw(tape, arenas, this.#metrics, METRIC.gradNorm, this.#knobs, { ...extent, ...moments });
+    } else {
+      const momentum = { momentum: settings.momentum };
+      sgd(tape, arenas, this.#metrics, METRIC.gradNorm, this.#knobs, { ...extent, ...momentum });
+    }
+    return tape;
+  }
+
+  /** Builds all pipelines; slow the first time on a machine. `onPipeline` hears each kernel's name. */
+  compile(onPipeline?: (kernel: string) => void): this {
+    this.#gradient.compile(onPipeline);
+    this.#update.compile(onPipeline);
+    return this;
+  }
+
+  /** Kernel launches of one step. */
+  get dispatchesPerStep(): number {
+    return this.settings.accumulation * this.#gradient.dispatchCount + this.#update.dispatchCount;
+  }
+
+  /** Bytes of activations and workspace. */
+  get workspaceBytes(): number {
+    return this.#gradient.bytes + this.#update.bytes;
+  }
+
+  /** True when the metrics of earlier steps must be read before the next step. */
+  get metricsDue(): boolean {
+    return this.#ring.full;
+  }
+
+  /**
+   * Submits step number `step` (from 0) over `accumulation` batches; does not wait.
+   * @throws {InputError} when the batches have no token to learn from, or do not fit.
+   */
+  step(step: number, batches: readonly TokenBatch[]): void {
+    const { settings } = this;
+    if (batches.length !== settings.accumulation) {
+      throw new InputError(`a step takes ${settings.accumulation} batches, got ${batches.length}`);
+    }
+    const total = batches.reduce((sum, batch) => sum + totalWeight(batch), 0);
+    if (!(total > 0)) throw new InputError(`step ${step}: no token of the batch has a weight above 0`);
+    batches.forEach((batch, i) => this.#tokens.upload(batch, 1 / total, i));
+    this.#writeKnobs(step);
+    const encoder = this.gpu.device.createCommandEncoder({ label: "training step" });
+    encoder.clearBuffer(this.parameters.gradients!.place.buffer!);
+    encoder.clearBuffer(this.#metrics.place.buffer!);
+    batches.forEach((_, i) => {
+      this.#tokens.select(encoder, i);
+      this.#gradient.encode(encoder);
+    });
+    this.#update.encode(encoder);
+    this.#ring.record(encoder);
+    this.gpu.device.queue.submit([encoder.finish()]);
+    this.gpu.counts.submits++;
+    this.gpu.check();
+    const scored = batches.reduce((n, { weights }) => n + weights.reduce((k, w) => k + Number(w > 0), 0), 0);
+    this.#pending.push({ learningRate: learningRate(step, settings.schedule), scored });
+  }
+
+  #writeKnobs(step: number): void {
+    const { schedule, betas, maxGradNorm, seed, dropout } = this.settings;
+    const knobs = { schedule, beta1: betas[0], beta2: betas[1], maxGradNorm: maxGradNorm ?? 0 };
+    upload(this.gpu, this.#knobs, knobValues(step, knobs));
+    if (dropout > 0) upload(this.gpu, this.#dropoutSeed, Uint32Array.of(hash32(seed, step), 0, 0, 0));
+  }
+
+  /** Gradients alone, without update or metrics: for Fisher estimates and tests. Clears the gradient first. */
+  gradientOnly(batch: TokenBatch, weightScale: number, after?: EncodeHook): void {
+    this.#tokens.upload(batch, weightScale);
+    const encoder = this.gpu.device.createCommandEncoder({ label: "gradient" });
+    encoder.clearBuffer(this.parameters.gradients!.place.buffer!);
+    encoder.clearBuffer(this.#metrics.place.buffer!);
+    this.#tokens.select(encoder, 0);
+    this.#gradient.encode(encoder);
+    after?.(encoder);
+    this.gpu.device.queue.submit([encoder.finish()]);
+    this.gpu.counts.submits++;
+  }
+
+  /** Reads the metrics of all steps since the last call, oldest first: one read-back. */
+  async metrics(): Promise<StepMetrics[]> {
+    const { rho } = this.settings.objective;
+    const rows = await this.#ring.drain();
+    return rows.map((row) => {
+      const { learningRate, scored } = this.#pending.shift()!;
+      const kl = row[METRIC.kl];
+      const crossEntropy = row[METRIC.crossEntropy];
+      return {
+        loss: crossEntropy + rho * kl,
+        crossEntropy,
+        kl,
+        accuracy: row[METRIC.correct] / scored,
+        gradNorm: row[METRIC.gradNorm],
+        learningRate,
+        skipped: row[METRIC.notFinite] !== 0,
+      };
+    });
+  }
+
+  /** Time per kernel of one gradient pass over the current batch, as a table. */
+  async profile(): Promise<string> {
+    return String(await this.#gradient.profile());
+  }
+
+  /** Frees everything but the parameters. */
+  destroy(): void {
+    this.#gradient.destroy();
+    this.#update.destroy();
+    this.#tokens.destroy();
+    this.#ring.destroy();
+    const own = [this.m, this.v, this.#metrics, this.#knobs, this.#dropoutSeed, this.#rope];
+    for (const tensor of new Set(own)) tensor?.place.buffer?.destroy();
+  }
+}
