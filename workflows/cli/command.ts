@@ -5,7 +5,7 @@
  * stdout is one JSON object, also on failure (`{"error": ...}`).
  */
 import { DeviceError, InputError } from "../../kernels/errors.ts";
-import { readSettings } from "../config/files.ts";
+import { parseSettings, readText } from "../config/files.ts";
 import { parseOverride } from "../config/overrides.ts";
 import { fileProblem } from "../files.ts";
 import { mergeSettings, type Options, parseCommandLine, type Values } from "./options.ts";
@@ -24,10 +24,24 @@ const COMMON = {
   help: { type: "boolean", help: "show this text" },
 } as const satisfies Options;
 
+/** Values of the options that every command has. */
+export interface CommonValues {
+  /** The settings file. */
+  readonly config?: string;
+  /** Folder to write to. */
+  readonly out?: string;
+  /** Seed of everything random. */
+  readonly seed?: number;
+  /** GPU adapter by part of its name. */
+  readonly adapter?: string;
+  /** One JSON object is wanted on stdout. */
+  readonly json?: boolean;
+}
+
 /** What a command gets to work with. */
 export interface Invocation<O extends Options> {
   /** The values of the command's own options and of the common ones. */
-  readonly values: Values<O & typeof COMMON>;
+  readonly values: Values<O> & CommonValues;
   /** `key=value` words; empty unless the command reads them itself. */
   readonly overrides: readonly string[];
   /** Writes a line for people to stderr. */
@@ -128,14 +142,17 @@ export async function main<O extends Options>(command: Command<O>): Promise<void
 
 async function settings<O extends Options>(
   command: Command<O>,
-  options: O & typeof COMMON,
+  options: Options,
   flags: ReadonlyMap<string, string | true>,
   overrides: readonly string[],
-): Promise<Values<O & typeof COMMON>> {
-  if (command.ownConfig) return mergeSettings(options, flags, [], null);
-  const path = flags.get("config");
-  const file = typeof path === "string" ? { path, settings: await readSettings(path) } : null;
-  return mergeSettings(options, flags, overrides.map(parseOverride), file);
+): Promise<Values<O> & CommonValues> {
+  const path = command.ownConfig ? undefined : flags.get("config");
+  const file = typeof path === "string"
+    ? { path, settings: parseSettings(await readText(path), path) }
+    : null;
+  const entries = command.ownConfig ? [] : overrides.map(parseOverride);
+  // `options` holds the command's own and the common ones, so the values do too.
+  return mergeSettings(options, flags, entries, file) as Values<O> & CommonValues;
 }
 
 /** What the user is told about an exception, and the exit code it means. */

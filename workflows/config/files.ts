@@ -9,17 +9,15 @@ import { fileProblem } from "../files.ts";
 export type Settings = Record<string, unknown>;
 
 /**
- * Reads a YAML file that holds one mapping.
- * @throws {InputError} when it cannot be read, is not YAML, or holds something else.
+ * Reads a text file that the user named.
+ * @throws {InputError} naming it, when the operating system refuses.
  */
-export async function readSettings(path: string): Promise<Settings> {
-  let text: string;
+export async function readText(path: string): Promise<string> {
   try {
-    text = await Deno.readTextFile(path);
+    return await Deno.readTextFile(path);
   } catch (error) {
     throw fileProblem(error, path) ?? error;
   }
-  return parseSettings(text, path);
 }
 
 /** Parses YAML text that holds one mapping; `source` names it in messages. An empty text is an empty mapping. */

@@ -145,7 +145,10 @@ function unknownKey(
   const kind = isMapping(mapping) ? mapping.kind : undefined;
   const valid = keysAt(path, presets, kind);
   if (keysAt(path, presets).includes(key)) {
-    return `${full} does not exist in a stage of kind ${kind}`;
+    const others = Object.keys(mapping as object).filter((other) => other !== key).join(", ");
+    return kind === undefined
+      ? `${full} cannot stand beside ${others}`
+      : `${full} does not exist in a stage of kind ${kind}`;
   }
   const stageKey = path.length === 0 && nearest(key, valid) === null &&
     nearest(key, keysAt(["stages", 0], presets));

@@ -1,25 +1,7 @@
 /**
- * The nearest valid name to a mistyped one: Levenshtein's edit distance, with a swap of two neighbours counted
- * as one edit (optimal string alignment), since that is the commonest slip of the fingers.
+ * The nearest valid name to a mistyped one, by Levenshtein's edit distance.
  */
-
-/** Fewest insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`. */
-export function editDistance(a: string, b: string): number {
-  let before: number[] = [];
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replace = row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next[j] = Math.min(replace, row[j] + 1, next[j - 1] + 1);
-      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
-      if (swapped) next[j] = Math.min(next[j], before[j - 2] + 1);
-    }
-    before = row;
-    row = next;
-  }
-  return row[b.length];
-}
+import { distance } from "fastest-levenshtein";
 
 /** The candidate nearest to `name`, or null when none is near enough to be what was meant. */
 export function nearest(name: string, candidates: Iterable<string>): string | null {
@@ -27,8 +9,8 @@ export function nearest(name: string, candidates: Iterable<string>): string | nu
   let best: string | null = null;
   let least = Infinity;
   for (const candidate of candidates) {
-    const distance = editDistance(plain(name), plain(candidate));
-    if (distance < least) [best, least] = [candidate, distance];
+    const edits = distance(plain(name), plain(candidate));
+    if (edits < least) [best, least] = [candidate, edits];
   }
   return best !== null && least <= Math.max(2, Math.floor(best.length / 3)) ? best : null;
 }

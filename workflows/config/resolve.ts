@@ -27,6 +27,7 @@ export interface ConfigSources {
 
 /** A checked configuration and what the user should be told about it. */
 export interface ResolvedConfig {
+  /** The configuration, complete. */
   readonly config: TrainConfig;
   /** The preset it started from. */
   readonly preset: string | null;

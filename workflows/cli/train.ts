@@ -1,0 +1,104 @@
+/**
+ * `deno task train`: the staged programme, from a preset, a file and overrides to a run folder.
+ */
+import { join } from "node:path";
+import { InputError } from "../../kernels/errors.ts";
+import type { TrainConfig } from "../config/config.ts";
+import { readText } from "../config/files.ts";
+import { PRESETS } from "../config/presets.ts";
+import { type ConfigSources, configYaml, resolveConfig } from "../config/resolve.ts";
+import { onInterrupt } from "../files.ts";
+import { progress } from "../logging/progress.ts";
+import type { Reporter } from "../logging/reporter.ts";
+import { type CheckpointPlace, defaultRunFolder, listCheckpoints } from "../run_folder.ts";
+import { type Command, type CommonValues, defineCommand } from "./command.ts";
+import type { Values } from "./options.ts";
+
+/** What a trainer is asked to do. */
+export interface TrainRequest {
+  /** What to train. */
+  readonly config: TrainConfig;
+  /** The run folder; a new run makes it with `createRunFolder` once data and model are known to be good. */
+  readonly folder: string;
+  /** The checkpoint to go on from; null: a new run. */
+  readonly resume: CheckpointPlace | null;
+  /** Shows progress; the run folder's own log comes beside it. */
+  readonly reporter: Reporter;
+  /** Aborted at the first Ctrl-C: save a checkpoint, then stop. */
+  readonly signal: AbortSignal;
+}
+
+/** Trains, and returns what `--json` prints beside the run folder. */
+export type Train = (request: TrainRequest) => Promise<Readonly<Record<string, unknown>>>;
+
+const OPTIONS = {
+  preset: { type: "string", value: "NAME", help: `start from ${Object.keys(PRESETS).join(", ")}` },
+  resume: { type: "string", value: "DIR", help: "continue the run in this folder" },
+  "show-config": { type: "boolean", help: "print the resolved configuration and stop" },
+} as const;
+
+type TrainValues = Values<typeof OPTIONS> & CommonValues;
+
+/** Options that are short for overrides come last, so that they win. */
+async function sources(values: TrainValues, overrides: readonly string[]): Promise<ConfigSources> {
+  if (values.resume !== undefined && (values.config ?? values.preset) !== undefined) {
+    throw new InputError(
+      "--resume takes its configuration from the run folder: leave out --config and --preset",
+    );
+  }
+  const path = values.resume === undefined ? values.config : join(values.resume, "config.yaml");
+  const short = (["out", "seed", "adapter"] as const).flatMap((key) =>
+    values[key] === undefined ? [] : [`${key}=${JSON.stringify(values[key])}`]
+  );
+  return {
+    preset: values.preset,
+    file: path === undefined ? undefined : { path, text: await readText(path) },
+    overrides: [...overrides, ...short],
+  };
+}
+
+/** The last checkpoint of the run in `folder`. */
+async function lastCheckpoint(folder: string, config: TrainConfig): Promise<CheckpointPlace> {
+  const last = (await listCheckpoints(folder, config.stages)).at(-1);
+  if (last) return last;
+  throw new InputError(
+    `${folder} has no checkpoint to continue from: start anew with --config ${folder}/config.yaml --out DIR`,
+  );
+}
+
+/** The command, around the trainer that does the work. */
+export function trainCommand(train: Train): Command<typeof OPTIONS> {
+  return defineCommand({
+    name: "train",
+    summary:
+      "Trains a policy in stages and proves how safe it became; without arguments in the nursery.",
+    options: OPTIONS,
+    ownConfig: true,
+    notes: [
+      "",
+      "  deno task train",
+      "  deno task train --preset nursery-full --out runs/full --seed 1",
+      "  deno task train --config my.yaml stages.imprint.rho=0.1 stages.all.batch_size=4",
+      "  deno task train --resume runs/full",
+    ],
+    async run({ values, overrides, note }) {
+      const { config, preset, notices } = resolveConfig(await sources(values, overrides));
+      if (values["show-config"]) {
+        if (!values.json) console.log(configYaml(config).trimEnd());
+        return { ok: true, json: { config } };
+      }
+      notices.forEach((line) => note(`note: ${line}`));
+      const folder = values.resume ?? config.out ?? defaultRunFolder(preset, new Date());
+      const resume = values.resume === undefined ? null : await lastCheckpoint(folder, config);
+      const stop = new AbortController();
+      const reporter = progress();
+      using _listening = onInterrupt(() => {
+        reporter.note("stopping after this step; press Ctrl-C again to end at once");
+        stop.abort();
+      });
+      const result = await train({ config, folder, resume, reporter, signal: stop.signal });
+      note(stop.signal.aborted ? `stopped: continue with --resume ${folder}` : `done: ${folder}`);
+      return { ok: !stop.signal.aborted, json: { run: folder, ...result } };
+    },
+  });
+}
