@@ -31,31 +31,67 @@ export interface ChatTokens {
   readonly assistantMask: number[];
 }
 
-const templates = new Map<string, Template>();
+/** Private-use characters stand where the generation tags stood. */
+const OPEN = "\uf8f0";
+const CLOSE = "\uf8f1";
+const GENERATION_TAG = /(?:^[ \t]*)?\{%([-+]?)\s*(end)?generation\s*(-?)%\}\n?/gm;
 
-function compile(source: string): Template {
-  const known = templates.get(source);
+/** A compiled template, and whether it says what the assistant wrote. */
+interface Compiled {
+  readonly template: Template;
+  readonly tagged: boolean;
+}
+
+const compiled = new Map<string, Compiled>();
+
+/** The line's indentation and its end go with a tag, as lstrip_blocks and trim_blocks have it. */
+function markGeneration(source: string): string {
+  return source.replace(
+    GENERATION_TAG,
+    (_, left, end, right) => `{{${left === "-" ? "-" : ""} "${end ? CLOSE : OPEN}" ${right}}}`,
+  );
+}
+
+function compile(source: string): Compiled {
+  const known = compiled.get(source);
   if (known) return known;
   try {
-    const template = new Template(source);
-    templates.set(source, template);
-    return template;
+    const marked = markGeneration(source);
+    const fresh = { template: new Template(marked), tagged: marked !== source };
+    compiled.set(source, fresh);
+    return fresh;
   } catch (error) {
     const reason = (error as Error).message.split("\n")[0];
     throw new InputError(`chat template: cannot be parsed (${reason})`);
   }
 }
 
+function compileFor(tokenizer: Tokenizer): Compiled {
+  if (tokenizer.chatTemplate !== null) return compile(tokenizer.chatTemplate);
+  throw new InputError(
+    "the tokenizer has no chat template: add chat_template.jinja to the model folder, " +
+      "or use prompt and completion columns instead of messages",
+  );
+}
+
+type Span = readonly [start: number, end: number];
+
+interface Rendered {
+  readonly text: string;
+  /** Where `{% generation %}` blocks lie in the text. */
+  readonly spans: readonly Span[];
+}
+
 function render(
   tokenizer: Tokenizer,
-  source: string,
   messages: readonly ChatMessage[],
   options: ChatOptions,
-): string {
+): Rendered {
+  const { template } = compileFor(tokenizer);
   const token = (id: number | null) => id === null ? "" : tokenizer.tokenText(id);
-  const template = compile(source);
+  let marked: string;
   try {
-    return template.render({
+    marked = template.render({
       ...options.variables,
       messages: [...messages],
       add_generation_prompt: options.addGenerationPrompt ?? false,
@@ -67,14 +103,14 @@ function render(
     const reason = (error as Error).message.split("\n")[0];
     throw new InputError(`chat template: refuses these ${messages.length} messages (${reason})`);
   }
-}
-
-function templateOf(tokenizer: Tokenizer): string {
-  if (tokenizer.chatTemplate !== null) return tokenizer.chatTemplate;
-  throw new InputError(
-    "the tokenizer has no chat template: add chat_template.jinja to the model folder, " +
-      "or use prompt and completion columns instead of messages",
-  );
+  const spans: Span[] = [];
+  let [text, start] = ["", 0];
+  for (const part of marked.split(/([\uf8f0\uf8f1])/)) {
+    if (part === OPEN) start = text.length;
+    else if (part === CLOSE) spans.push([start, text.length]);
+    else text += part;
+  }
+  return { text, spans };
 }
 
 /**
@@ -86,39 +122,7 @@ export function renderChat(
   messages: readonly ChatMessage[],
   options: ChatOptions = {},
 ): string {
-  return render(tokenizer, templateOf(tokenizer), messages, options);
-}
-
-type Span = readonly [start: number, end: number];
-
-/** Private-use characters stand where the generation tags stood. */
-const OPEN = "\uf8f0";
-const CLOSE = "\uf8f1";
-const GENERATION_TAG = /(^[ \t]*)?\{%([-+]?)\s*(end)?generation\s*(-?)%\}\n?/gm;
-
-/** The spans inside `{% generation %}` blocks; null when the template has none. */
-function taggedSpans(
-  tokenizer: Tokenizer,
-  messages: readonly ChatMessage[],
-  options: ChatOptions,
-): { text: string; spans: Span[] } | null {
-  const source = templateOf(tokenizer);
-  const marked = source.replace(
-    GENERATION_TAG,
-    // The line's indentation and line end go with the tag, as lstrip_blocks and trim_blocks have it.
-    (_, _indent, left, end, right) =>
-      `{{${left === "-" ? "-" : ""} "${end ? CLOSE : OPEN}" ${right}}}`,
-  );
-  if (marked === source) return null;
-  const spans: Span[] = [];
-  let text = "";
-  let start = 0;
-  for (const part of render(tokenizer, marked, messages, options).split(/([\uf8f0\uf8f1])/)) {
-    if (part === OPEN) start = text.length;
-    else if (part === CLOSE) spans.push([start, text.length]);
-    else text += part;
-  }
-  return { text, spans };
+  return render(tokenizer, messages, options).text;
 }
 
 /** The spans by rendering up to each reply: text before it must not depend on what follows. */
@@ -126,7 +130,7 @@ function prefixSpans(
   tokenizer: Tokenizer,
   messages: readonly ChatMessage[],
   options: ChatOptions,
-): { text: string; spans: Span[] } {
+): Rendered {
   const text = renderChat(tokenizer, messages, options);
   const spans = messages.flatMap((message, i): Span[] => {
     if (message.role !== "assistant") return [];
@@ -165,8 +169,9 @@ export function chatTokens(
   messages: readonly ChatMessage[],
   options: ChatOptions = {},
 ): ChatTokens {
-  const { text, spans } = taggedSpans(tokenizer, messages, options) ??
-    prefixSpans(tokenizer, messages, options);
+  const { text, spans } = compileFor(tokenizer).tagged
+    ? render(tokenizer, messages, options)
+    : prefixSpans(tokenizer, messages, options);
   const encode = (part: string) => tokenizer.encode(part, { addSpecialTokens: false });
   const ids = encode(text);
   const assistantMask: number[] = new Array(ids.length).fill(0);

@@ -24,9 +24,10 @@ function readPieces(bytes: Uint8Array, path: string): { text: string; score: num
     if (at + 8 > bytes.length) fail(at, "cut off");
     const score = view.getFloat32(at, true);
     const length = view.getInt32(at + 4, true);
-    if (length < 0 || length > longest || at + 8 + length > bytes.length) {
+    if (length < 0 || length > longest) {
       fail(at, `a piece of ${length} bytes, at most ${longest} expected`);
     }
+    if (at + 8 + length > bytes.length) fail(at, "cut off");
     try {
       pieces.push({ score, text: decoder.decode(bytes.subarray(at + 8, at + 8 + length)) });
     } catch {
