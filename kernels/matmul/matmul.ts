@@ -186,7 +186,7 @@ function checkFit(
       `matmul ${form} [${m}, ${n}]: ${name} must be ${expected}, is [${shape}]`,
     );
   };
-  if (a.rows !== batch * aRows || !inWindow(a, aColumn, aWindow)) {
+  if (a.rows % batch !== 0 || a.rows !== batch * aRows || !inWindow(a, aColumn, aWindow)) {
     throw wrong(a, `[${batch * aRows}, ${aWindow}] or wider by fours (from column ${aColumn})`);
   }
   if (b.rows % batch !== 0 || n > (form === "nt" ? b.rows / batch : b.columns)) {

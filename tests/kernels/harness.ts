@@ -4,7 +4,7 @@
 import { type Gpu, openGpu } from "../../kernels/gpu/device.ts";
 import { readTensors } from "../../kernels/gpu/readback.ts";
 import { Tape } from "../../kernels/gpu/tape.ts";
-import { persistent, Tensor, upload } from "../../kernels/gpu/tensor.ts";
+import { persistent, Tensor, unpadRows, upload } from "../../kernels/gpu/tensor.ts";
 
 if (Deno.build.os === "linux") {
   if (!Deno.env.get("DENO_WEBGPU_BACKEND")) Deno.env.set("DENO_WEBGPU_BACKEND", "vulkan");
@@ -34,6 +34,20 @@ export function tensorOf(
   return tensor;
 }
 
+/** A trained tensor whose gradient already holds `before` (zeros where absent): kernels must add to it. */
+export function parameterOf(
+  gpu: Gpu,
+  name: string,
+  shape: readonly number[],
+  values: ArrayLike<number>,
+  before: ArrayLike<number> = new Float64Array(values.length),
+): Tensor {
+  const tensor = tensorOf(gpu, name, shape, values);
+  tensor.needsGrad = true;
+  tensor.grad = tensorOf(gpu, `d_${name}`, shape, before);
+  return tensor;
+}
+
 /** Float32-representable values in [-scale, scale], the same for the same seed. */
 export function randomValues(count: number, seed: number, scale = 1): Float64Array {
   const values = new Float64Array(count);
@@ -47,7 +61,10 @@ export function randomValues(count: number, seed: number, scale = 1): Float64Arr
   return values;
 }
 
-/** Records, poisons the transients with NaN, replays and reads `outputs` (row padding removed). */
+/**
+ * Records, poisons the transients with NaN, replays and reads `outputs` (row padding removed).
+ * @throws when an output matrix has anything but zeros in its padding columns.
+ */
 export async function runTape(
   gpu: Gpu,
   record: (tape: Tape) => readonly Tensor[],
@@ -57,9 +74,12 @@ export async function runTape(
   for (const output of outputs) tape.keep(output);
   tape.poison();
   tape.run();
-  const values = await readTensors(gpu, outputs);
+  const stored = await readTensors(gpu, outputs.map(storedRows));
   tape.destroy();
-  return values;
+  return outputs.map((output, i) => {
+    if (!paddingIsZero(output, stored[i])) throw new Error(`${output.name}: padding is not zero`);
+    return unpadRows(output, stored[i]);
+  });
 }
 
 /** norm(got - want) / norm(want) over the whole tensor; the absolute norm where `want` is all zeros. */
@@ -81,7 +101,16 @@ export function storedRows(tensor: Tensor): Tensor {
   return new Tensor(`${name} as stored`, [rows, stride], dtype, place, offset);
 }
 
-/** Whether every padding column of `stored`, read through {@linkcode storedRows}, is zero. */
-export function paddingIsZero(tensor: Tensor, stored: ArrayLike<number>): boolean {
-  return Array.from(stored).every((v, i) => i % tensor.stride < tensor.columns || v === 0);
+/**
+ * Whether every padding column of `stored`, read through {@linkcode storedRows}, is zero. A row that has a NaN among its values
+ * may pad with NaN: that run is lost anyway, and is reported as such.
+ */
+export function paddingIsZero(tensor: Tensor, stored: Float32Array | Uint32Array): boolean {
+  const { rows, columns, stride } = tensor;
+  for (let r = 0; r < rows; r++) {
+    const row = stored.subarray(r * stride, (r + 1) * stride);
+    const padding = row.subarray(columns);
+    if (padding.some((v) => v !== 0) && !row.subarray(0, columns).some(Number.isNaN)) return false;
+  }
+  return true;
 }
