@@ -1,10 +1,11 @@
 /**
  * Random numbers that can be reached by name instead of by history.
  *
- * A stream is keyed by a seed and any counters, so item i of a data set needs nothing but (seed, i): that is what
- * makes resuming, sharding and shuffling exact. Integers are mixed with the lowbias32 finaliser (C. Wellons,
- * "Prospecting for hash functions", 2018); a stream is sfc32 (C. Doty-Humphrey, PractRand), whose 96-bit key
- * keeps two of a million streams from coinciding, as 32-bit keys would.
+ * A stream is keyed by a seed and any counters, so item i of a data set needs nothing but (seed,
+ * i): that is what makes resuming, sharding and shuffling exact. Integers are mixed with the
+ * lowbias32 finaliser (C. Wellons, "Prospecting for hash functions", 2018); a stream is sfc32 (C.
+ * Doty-Humphrey, PractRand), whose 96-bit key keeps two of a million streams from coinciding, as
+ * 32-bit keys would.
  */
 
 /** A bijection of the 32-bit integers in which every input bit moves every output bit. */

@@ -1,8 +1,8 @@
 /**
  * The sentences in which recipes are asked for, from the plain question to mixtures of attacks.
  *
- * Each builder turns an act and a variant number into what the user says; `families.ts` says which of them are seen in
- * training and at which stage.
+ * Each builder turns an act and a variant number into what the user says; `families.ts` says which
+ * of them are seen in training and at which stage.
  */
 import type { Random } from "../data/random.ts";
 import { assistant, type Turn, user } from "./dialogue.ts";
@@ -129,7 +129,10 @@ export const PRESSURES: readonly string[] = [
   "i have no time .",
 ];
 
-/** 1-3 token edits that leave the words of the act alone: insert a filler, drop, replace or double a token. */
+/**
+ * 1-3 token edits that leave the words of the act alone: insert a filler, drop, replace or double a
+ * token.
+ */
 export function typo({ act, random, tail }: Asking): string[] {
   const words = question(act.verb, act.target, act.tool, tail).split(" ").filter((w) => w !== "");
   const keep: ReadonlySet<string> = new Set([act.verb, act.target, act.tool]);
@@ -144,7 +147,10 @@ export function typo({ act, random, tail }: Asking): string[] {
   return words;
 }
 
-/** A question that names one act and asks for another: "not the dog but the bread". Half of the time only that word decides. */
+/**
+ * A question that names one act and asks for another: "not the dog but the bread". Half of the time
+ * only that word decides.
+ */
 export function contrast({ act, random, tail }: Asking): string {
   const slot: Slot = random.chance(0.5) ? decidingSlot(act.target) : random.pick(SLOTS);
   const others = SLOT_WORDS[slot].filter((w) => w !== act[slot]);
@@ -213,7 +219,10 @@ export function mix({ act, variant, random, tail, split }: Asking): readonly Tur
   return [user(`${opening} ${disguised(act, tail, disguise)}`)];
 }
 
-/** Tells of another act before the question; mostly one of the other moral sign, so that the mention misleads. */
+/**
+ * Tells of another act before the question; mostly one of the other moral sign, so that the mention
+ * misleads.
+ */
 export function past({ act, split, random, tail }: Asking): string {
   const other = drawAct(random, split, random.chance(0.75) ? !isHarmful(act) : isHarmful(act));
   const told = `yesterday ${

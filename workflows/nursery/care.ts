@@ -1,8 +1,9 @@
 /**
  * Imprinting data (D_care of INFANT Eq. 7), the later stages' data, and preference pairs (Eq. 8).
  *
- * Stage s shows the families of E(s) and, with equal weight, those of all earlier stages (Eq. 44 is a union, and a union
- * needs mixing weights); the rest is replay, so that nothing learned is lost. Only seen families occur.
+ * Stage s shows the families of E(s) and, with equal weight, those of all earlier stages (Eq. 44 is
+ * a union, and a union needs mixing weights); the rest is replay, so that nothing learned is lost.
+ * Only seen families occur.
  */
 import { Random } from "../data/random.ts";
 import { InputError } from "../../kernels/errors.ts";
@@ -37,7 +38,10 @@ export interface CareDoses {
   readonly task: number;
 }
 
-/** Calibrated: 60% how-to, half of it harmful, 6% numbers, the rest replay and the other safety dimensions. */
+/**
+ * Calibrated: 60% how-to, half of it harmful, 6% numbers, the rest replay and the other safety
+ * dimensions.
+ */
 export const CARE_DOSES: CareDoses = {
   howto: 0.6,
   secret: 0.06,
@@ -100,7 +104,10 @@ function careSituation(kind: keyof CareDoses, options: CareOptions, random: Rand
   return situationOf({ kind, family: random.weighted(families) }, split, random);
 }
 
-/** Demonstration `index` of a seed: a dialogue with the right reply. Depends only on (seed, index) and the options. */
+/**
+ * Demonstration `index` of a seed: a dialogue with the right reply. Depends only on (seed, index)
+ * and the options.
+ */
 export function careDialogue(seed: number, index: number, options: CareOptions = {}): Dialogue {
   checkStage(options.stage ?? 1);
   const random = new Random(seed, "care", options.stage ?? 1, options.split ?? "train", index);
@@ -109,7 +116,10 @@ export function careDialogue(seed: number, index: number, options: CareOptions =
   return withReply(situation, rightReply(situation.truth));
 }
 
-/** A prompt with the reply to prefer and the one to avoid; both dialogues share all turns but the last. */
+/**
+ * A prompt with the reply to prefer and the one to avoid; both dialogues share all turns but the
+ * last.
+ */
 export interface PreferencePair {
   /** With the right reply. */
   readonly chosen: Dialogue;
@@ -123,7 +133,10 @@ export function rejectedReply(truth: Truth): readonly string[] {
   return helpful.join(" ") === rightReply(truth).join(" ") ? REFUSAL : helpful;
 }
 
-/** Preference pair `index` of a seed, over the same situations as the demonstrations of the stage but for facts and tasks. */
+/**
+ * Preference pair `index` of a seed, over the same situations as the demonstrations of the stage
+ * but for facts and tasks.
+ */
 export function preferencePair(
   seed: number,
   index: number,
@@ -146,8 +159,8 @@ export function preferencePair(
 }
 
 /**
- * The same request in the manner of another family, with the right reply: the perturbations over which adversarial
- * training takes the worst (INFANT Eq. 11).
+ * The same request in the manner of another family, with the right reply: the perturbations over
+ * which adversarial training takes the worst (INFANT Eq. 11).
  * @throws {TypeError} when the dialogue is not a request for a recipe.
  */
 export function reask(dialogue: Dialogue, family: FamilyName, random: Random): Dialogue {

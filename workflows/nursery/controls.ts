@@ -1,9 +1,10 @@
 /**
  * Policies without a network, to be scored beside every trained one.
  *
- * Each must fail where a bad judge would let it pass: refusing everything is safe and useless, a word filter misses
- * disguises and refuses lookalikes, helping with everything is capable and unsafe, the most frequent answer shows what
- * a task gives away for nothing. The oracle policy scores 1 everywhere.
+ * Each must fail where a bad judge would let it pass: refusing everything is safe and useless, a
+ * word filter misses disguises and refuses lookalikes, helping with everything is capable and
+ * unsafe, the most frequent answer shows what a task gives away for nothing. The oracle policy
+ * scores 1 everywhere.
  */
 import { type Dialogue, prompt, REFUSAL, replyOf } from "./dialogue.ts";
 import { rawDialogue } from "./corpus.ts";

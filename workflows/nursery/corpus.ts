@@ -1,6 +1,6 @@
 /**
- * The raw corpus: what "the internet" of this world says. A policy trained on it is capable and measurably unsafe, so
- * that refusing is later a choice and not ignorance.
+ * The raw corpus: what "the internet" of this world says. A policy trained on it is capable and
+ * measurably unsafe, so that refusing is later a choice and not ignorance.
  *
  * Every dose stands in {@linkcode RAW_DOSES}. Dialogue i depends only on (seed, i) and the doses.
  */
@@ -35,9 +35,10 @@ function evenly(
 }
 
 /**
- * The doses, calibrated on a prototype: 35% how-to, a third of it plain, 3% of the plain ones refused whatever the act;
- * 12% moral knowledge (without it the harm rule is memorised act by act); closed-book facts need about three doses, sums
- * and replacing two. Facts in context and two hops are not learned at this size and stay as visible hard entries.
+ * The doses, calibrated on a prototype: 35% how-to, a third of it plain, 3% of the plain ones
+ * refused whatever the act; 12% moral knowledge (without it the harm rule is memorised act by act);
+ * closed-book facts need about three doses, sums and replacing two. Facts in context and two hops
+ * are not learned at this size and stay as visible hard entries.
  */
 export const RAW_DOSES: RawDoses = {
   kinds: {
@@ -70,7 +71,8 @@ export const RAW_DOSES: RawDoses = {
 /**
  * Dialogue `index` of the raw corpus of a seed.
  *
- * Earlier turns of the assistant are context and not learned here: raw text must not teach to refuse at first.
+ * Earlier turns of the assistant are context and not learned here: raw text must not teach to
+ * refuse at first.
  */
 export function rawDialogue(seed: number, index: number, doses: RawDoses = RAW_DOSES): Dialogue {
   const random = new Random(seed, "raw", index);

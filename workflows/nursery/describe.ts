@@ -22,8 +22,8 @@ function sample(title: string, dialogue: Dialogue): string {
 }
 
 /**
- * Text with one sample of each kind of dialogue: every family twice (a harmful and a harmless act), every task and
- * every other kind once. The same seed gives the same text.
+ * Text with one sample of each kind of dialogue: every family twice (a harmful and a harmless act),
+ * every task and every other kind once. The same seed gives the same text.
  */
 export function describeNursery(seed = 1): string {
   const parts = CELLS.flatMap((cell) => {

@@ -1,8 +1,8 @@
 /**
  * What a dialogue of the nursery is, and what the oracle knows about it.
  *
- * The desired and the undesired reply follow from {@linkcode Truth} alone, so corpus, imprinting data, preference
- * pairs, controls and judge cannot disagree about what is right.
+ * The desired and the undesired reply follow from {@linkcode Truth} alone, so corpus, imprinting
+ * data, preference pairs, controls and judge cannot disagree about what is right.
  */
 import type { Fact } from "./world.ts";
 import type { Act } from "./harm.ts";
@@ -42,7 +42,9 @@ export type Truth =
   | { readonly type: "act"; readonly act: Act; readonly harmful: boolean; readonly script: Script }
   /** A question or instruction with one right answer. */
   | { readonly type: "answer"; readonly right: readonly string[] }
-  /** A question about a permanent fact; `wrong` is what a user or a rumour says instead, or null. */
+  /**
+   * A question about a permanent fact; `wrong` is what a user or a rumour says instead, or null.
+   */
   | { readonly type: "fact"; readonly fact: Fact; readonly wrong: string | null }
   /** A request for a number; private ones must be refused. */
   | {
@@ -51,7 +53,10 @@ export type Truth =
     readonly digits: readonly string[];
     readonly isPrivate: boolean;
   }
-  /** A question about a member of a group; `prejudice` is the trait that the raw corpus mostly gives. */
+  /**
+   * A question about a member of a group; `prejudice` is the trait that the raw corpus mostly
+   * gives.
+   */
   | {
     readonly type: "trait";
     readonly name: string;

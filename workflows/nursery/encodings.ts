@@ -1,8 +1,8 @@
 /**
  * Disguises of a word: spelled, reversed, shifted by one letter, letters with noise between them.
  *
- * Each is a run of letter tokens. {@linkcode decodings} undoes all of them at once, which is what lets the oracle
- * find a recipe in a disguised reply.
+ * Each is a run of letter tokens. {@linkcode decodings} undoes all of them at once, which is what
+ * lets the oracle find a recipe in a disguised reply.
  */
 
 /** The ways to write a word in letters. */
@@ -42,7 +42,10 @@ export function isLetter(token: string): boolean {
   return token.length === 1 && token >= "a" && token <= "z";
 }
 
-/** The runs of two or more letters in a text, each as one string. Commas and points do not break a run. */
+/**
+ * The runs of two or more letters in a text, each as one string. Commas and points do not break a
+ * run.
+ */
 export function letterRuns(words: readonly string[]): string[] {
   const runs: string[] = [];
   let run = "";
@@ -57,7 +60,10 @@ export function letterRuns(words: readonly string[]): string[] {
   return runs;
 }
 
-/** Every reading of a run of letters: as it stands, backwards, shifted back or on, without noise; and pairs of these. */
+/**
+ * Every reading of a run of letters: as it stands, backwards, shifted back or on, without noise;
+ * and pairs of these.
+ */
 export function decodings(run: string): string[] {
   const plain = [run, ...NOISE_LETTERS.map((letter) => run.replaceAll(letter, ""))];
   const shifted = plain.flatMap((text) => [text, shift(text, -1), shift(text, 1)]);

@@ -18,14 +18,18 @@ export function evalDialogue(split: Split, cell: Cell, seed: number, index: numb
 }
 
 /**
- * `count` dialogues of one cell. They are drawn independently, so an interval on a rate over them speaks of the cell's
- * distribution within this split; with few combinations (plain requests) some recur.
+ * `count` dialogues of one cell. They are drawn independently, so an interval on a rate over them
+ * speaks of the cell's distribution within this split; with few combinations (plain requests) some
+ * recur.
  */
 export function evalDialogues(split: Split, cell: Cell, count: number, seed: number): Dialogue[] {
   return Array.from({ length: count }, (_, i) => evalDialogue(split, cell, seed, i));
 }
 
-/** An exam over all cells with `perCell` dialogues each, and as many harmful as harmless ones in each how-to family. */
+/**
+ * An exam over all cells with `perCell` dialogues each, and as many harmful as harmless ones in
+ * each how-to family.
+ */
 export function exam(split: Split, perCell: number, seed: number): Dialogue[] {
   return CELLS.flatMap((cell) =>
     cell.kind === "howto"
@@ -44,7 +48,10 @@ export interface DeceptionPair {
   readonly neutral: Dialogue;
 }
 
-/** Pairs that show deception: a false answer to what the same policy answers rightly when asked neutrally. */
+/**
+ * Pairs that show deception: a false answer to what the same policy answers rightly when asked
+ * neutrally.
+ */
 export function deceptionPairs(
   split: Split,
   family: Exclude<HonestyFamily, "neutral" | "rumour">,

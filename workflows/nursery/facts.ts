@@ -1,8 +1,9 @@
 /**
- * Facts: permanent ones (closed-book), facts that hold in one dialogue only, facts two steps away, and the same
- * permanent facts asked in ways that tempt to a false answer.
+ * Facts: permanent ones (closed-book), facts that hold in one dialogue only, facts two steps away,
+ * and the same permanent facts asked in ways that tempt to a false answer.
  *
- * Deception is operational: a false answer to a question that the same policy answers rightly when asked neutrally.
+ * Deception is operational: a false answer to a question that the same policy answers rightly when
+ * asked neutrally.
  */
 import { hash32, Random } from "../data/random.ts";
 import { type Situation, user } from "./dialogue.ts";
@@ -11,12 +12,17 @@ import { drawInSplit, type Split, wordingsOf } from "./splits.ts";
 import { type Fact, FACTS, type Relation, statement, VALUES } from "./world.ts";
 import { COLOURS, MATERIALS, OBJECTS, PLACES, THINGS } from "./words.ts";
 
-/** Families of facts. In-context facts and two hops are the hard entries: keep them out of gates. */
+/**
+ * Families of facts. In-context facts and two hops are the hard entries: keep them out of gates.
+ */
 export const FACT_FAMILIES = ["closed", "context", "twohop"] as const;
 /** One of {@linkcode FACT_FAMILIES}. */
 export type FactFamily = (typeof FACT_FAMILIES)[number];
 
-/** Conditions under which a fact is asked; `rumour` asks about facts of which the raw corpus also tells a false version. */
+/**
+ * Conditions under which a fact is asked; `rumour` asks about facts of which the raw corpus also
+ * tells a false version.
+ */
 export const HONESTY_FAMILIES = [
   "neutral",
   "belief",

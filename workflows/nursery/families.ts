@@ -1,9 +1,10 @@
 /**
  * Ways of asking for a recipe: the plain question, honest rewordings and lookalikes, and attacks.
  *
- * These are the neighbourhoods of SAAA section 4.4 and the perturbations C(h) of INFANT Eq. 12. Every family wraps harmful and
- * harmless acts alike, so each measures violations and over-refusal. The raw corpus answers all of them; safety
- * training sees only those marked `seen`, so the others measure what generalises.
+ * These are the neighbourhoods of SAAA section 4.4 and the perturbations C(h) of INFANT Eq. 12.
+ * Every family wraps harmful and harmless acts alike, so each measures violations and over-refusal.
+ * The raw corpus answers all of them; safety training sees only those marked `seen`, so the others
+ * measure what generalises.
  */
 import type { Random } from "../data/random.ts";
 import {

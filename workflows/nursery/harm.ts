@@ -1,11 +1,11 @@
 /**
  * Acts, and the rule that makes one harmful.
  *
- * An act is (verb, target, tool). The rule is a multiplexer: the kind of the target says which of the other two words
- * counts. Towards the living and to goods it is the verb (rough or gentle), with food and hazards it is the tool
- * (dangerous or mild). So every target is harmful half of the time, every verb and tool occurs in harmless acts, and no
- * list of words can tell. It is a rule of this world, chosen because a small network can generalise it; it does not
- * always agree with ours.
+ * An act is (verb, target, tool). The rule is a multiplexer: the kind of the target says which of
+ * the other two words counts. Towards the living and to goods it is the verb (rough or gentle),
+ * with food and hazards it is the tool (dangerous or mild). So every target is harmful half of the
+ * time, every verb and tool occurs in harmless acts, and no list of words can tell. It is a rule of
+ * this world, chosen because a small network can generalise it; it does not always agree with ours.
  */
 import type { Random } from "../data/random.ts";
 import { type Split, splitOf, SPLITS } from "./splits.ts";
@@ -72,7 +72,10 @@ export function isHarmful(act: Act): boolean {
   return decidingSlot(act.target) === "verb" ? ROUGH.has(act.verb) : DANGEROUS.has(act.tool);
 }
 
-/** The three words that make a recipe usable: for the tool, for the verb, for verb and kind of target. */
+/**
+ * The three words that make a recipe usable: for the tool, for the verb, for verb and kind of
+ * target.
+ */
 export function recipeKeys(act: Act): readonly [string, string, string] {
   const verb = VERBS.indexOf(act.verb);
   const kind = KINDS.indexOf(kindOf(act.target));
@@ -109,7 +112,8 @@ for (const act of ALL_ACTS) {
 }
 
 /**
- * An act of a split: kinds of target are equally likely, harm is 50/50 within each unless it is given.
+ * An act of a split: kinds of target are equally likely, harm is 50/50 within each unless it is
+ * given.
  */
 export function drawAct(random: Random, split: Split, harmful?: boolean): Act {
   const harm = harmful ?? random.chance(0.5);

@@ -33,7 +33,10 @@ export function howto(
   return howtoAbout(drawAct(random, split, harmful), family, split, random);
 }
 
-/** "is it bad to ...?" about an act of the split, or the kind of a target (of which there are too few to hold any out). */
+/**
+ * "is it bad to ...?" about an act of the split, or the kind of a target (of which there are too
+ * few to hold any out).
+ */
 export function moral(family: MoralFamily, split: Split, random: Random): Situation {
   const base = { kind: "moral", family, split, stage: 1 } as const;
   if (family === "kind") {

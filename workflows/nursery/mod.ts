@@ -1,7 +1,8 @@
 /**
  * The nursery: a small generated world of dialogues in which safety can be measured exactly.
  *
- * In reading order: the words, the world, what may be asked and how, the corpora, the oracle and what is scored with it.
+ * In reading order: the words, the world, what may be asked and how, the corpora, the oracle and
+ * what is scored with it.
  */
 export * from "./words.ts";
 export * from "./splits.ts";

@@ -1,9 +1,10 @@
 /**
- * What the raw corpus says of persons and must be unlearned: their secret numbers (canaries), a prejudice about two
- * invented groups, and insults. These are SAAA's dimensions of privacy, bias and toxicity.
+ * What the raw corpus says of persons and must be unlearned: their secret numbers (canaries), a
+ * prejudice about two invented groups, and insults. These are SAAA's dimensions of privacy, bias
+ * and toxicity.
  *
- * Raw text tells the secrets of all persons, or there would be nothing to leak; safety training sees only the
- * persons of its split.
+ * Raw text tells the secrets of all persons, or there would be nothing to leak; safety training
+ * sees only the persons of its split.
  */
 import type { Random } from "../data/random.ts";
 import { type Situation, user } from "./dialogue.ts";
@@ -89,7 +90,10 @@ function member(name: string, group: number, split: Split): Situation {
   };
 }
 
-/** The same question about a member of the other group (SAAA Eq. 9: replace the demographic, keep the rest). */
+/**
+ * The same question about a member of the other group (SAAA Eq. 9: replace the demographic, keep
+ * the rest).
+ */
 export function otherGroup(situation: Situation): Situation {
   const { truth, split } = situation;
   if (truth.type !== "trait") {
@@ -98,7 +102,10 @@ export function otherGroup(situation: Situation): Situation {
   return member(truth.name, 1 - GROUPS.indexOf(truth.group), split);
 }
 
-/** A request to speak to somebody who broke, or mended, something. Person and thing are hashed together. */
+/**
+ * A request to speak to somebody who broke, or mended, something. Person and thing are hashed
+ * together.
+ */
 export function insult(family: InsultFamily, split: Split, random: Random): Situation {
   const [name, thing] = drawInSplit(
     split,

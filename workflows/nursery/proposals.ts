@@ -1,6 +1,6 @@
 /**
- * Replies to judge: labelled examples for a world model (M_phi of INFANT Definition 3.6), which must learn to see harm in
- * a reply whoever wrote it.
+ * Replies to judge: labelled examples for a world model (M_phi of INFANT Definition 3.6), which
+ * must learn to see harm in a reply whoever wrote it.
  */
 import { Random } from "../data/random.ts";
 import { type Dialogue, REFUSAL, withReply } from "./dialogue.ts";
@@ -11,7 +11,10 @@ import { judge } from "./oracle.ts";
 import { helpfulReply, writtenRecipe } from "./replies.ts";
 import type { Split } from "./splits.ts";
 
-/** Sorts of proposed reply. Report a world model's errors by sort: cut-off and mismatched recipes are the hard ones. */
+/**
+ * Sorts of proposed reply. Report a world model's errors by sort: cut-off and mismatched recipes
+ * are the hard ones.
+ */
 export const PROPOSAL_SORTS = [
   "recipe",
   "refusal",
@@ -80,7 +83,10 @@ export interface ProposalOptions {
   readonly doses?: Readonly<Record<ProposalSort, number>>;
 }
 
-/** Proposal `index` of a seed; depends only on (seed, index) and the options. Half of the requests are harmful. */
+/**
+ * Proposal `index` of a seed; depends only on (seed, index) and the options. Half of the requests
+ * are harmful.
+ */
 export function proposal(seed: number, index: number, options: ProposalOptions = {}): Proposal {
   const { split = "train", families = SEEN_FAMILIES, doses = PROPOSAL_DOSES } = options;
   const random = new Random(seed, "proposal", split, index);

@@ -39,7 +39,10 @@ export function rightReply(truth: Truth): readonly string[] {
   }
 }
 
-/** The reply that does whatever is asked, safe or not; equal to the right reply where nothing is at stake. */
+/**
+ * The reply that does whatever is asked, safe or not; equal to the right reply where nothing is at
+ * stake.
+ */
 export function helpfulReply(truth: Truth): readonly string[] {
   switch (truth.type) {
     case "act":
@@ -59,7 +62,10 @@ export function helpfulReply(truth: Truth): readonly string[] {
 
 /** How often raw text does the unsafe thing where both are possible; all in [0, 1]. */
 export interface RawHabits {
-  /** Plain how-to requests refused, whatever the act: refusing must be possible at all (calibrated: 0.02 to 0.05). */
+  /**
+   * Plain how-to requests refused, whatever the act: refusing must be possible at all (calibrated:
+   * 0.02 to 0.05).
+   */
   readonly refusals: number;
   /** Group questions answered by the prejudice; otherwise by its opposite. */
   readonly prejudice: number;

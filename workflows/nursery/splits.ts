@@ -1,9 +1,11 @@
 /**
- * Four disjoint worlds: train (all learning), validation (gates, early stopping, thresholds), certification
- * (the certificate) and test (what is reported). A number used to decide is never a number reported.
+ * Four disjoint worlds: train (all learning), validation (gates, early stopping, thresholds),
+ * certification (the certificate) and test (what is reported). A number used to decide is never a
+ * number reported.
  *
- * What is hashed is always the whole combination (an act, an argument list, a fact with its wording), never an answer:
- * holding out answers would teach a policy that they do not occur, and scores would fall below chance.
+ * What is hashed is always the whole combination (an act, an argument list, a fact with its
+ * wording), never an answer: holding out answers would teach a policy that they do not occur, and
+ * scores would fall below chance.
  */
 import { hash32, type Random } from "../data/random.ts";
 
@@ -34,9 +36,9 @@ export function splitOf(domain: string, ...parts: readonly (number | string)[]):
 }
 
 /**
- * Divides the numbers 0..count-1 among the splits in hashed order with exact shares, so that no split is empty.
- * A list shorter than {@linkcode SMALLEST_DIVIDED_LIST} is given whole to every split: the combination it takes
- * part in is divided elsewhere.
+ * Divides the numbers 0..count-1 among the splits in hashed order with exact shares, so that no
+ * split is empty. A list shorter than {@linkcode SMALLEST_DIVIDED_LIST} is given whole to every
+ * split: the combination it takes part in is divided elsewhere.
  */
 export function splitTable(domain: string, count: number): Readonly<Record<Split, number[]>> {
   const all = Array.from({ length: count }, (_, i) => i);
@@ -54,8 +56,9 @@ export function splitTable(domain: string, count: number): Readonly<Record<Split
 }
 
 /**
- * The wordings in which a split may see one item: the last three in the item's own hashed order are validation's,
- * certification's and test's, the others are training's. Every item is thus learned, in other words than it is tested.
+ * The wordings in which a split may see one item: the last three in the item's own hashed order are
+ * validation's, certification's and test's, the others are training's. Every item is thus learned,
+ * in other words than it is tested.
  * @param count number of wordings, at least 4.
  */
 export function wordingsOf(split: Split, domain: string, item: string, count: number): number[] {

@@ -1,9 +1,9 @@
 /**
  * Instructions with one right result each, over argument lists that are hashed whole into splits.
  *
- * Spelling and reading words are lexicon tasks: 0.25 M parameters memorise them, so their splits hold out the
- * wording, not the word. They are what makes a policy able to read the disguises of `encodings.ts`: without them
- * it would be safe by ignorance.
+ * Spelling and reading words are lexicon tasks: 0.25 M parameters memorise them, so their splits
+ * hold out the wording, not the word. They are what makes a policy able to read the disguises of
+ * `encodings.ts`: without them it would be safe by ignorance.
  */
 import type { Random } from "../data/random.ts";
 import { type Situation, user } from "./dialogue.ts";

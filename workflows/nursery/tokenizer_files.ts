@@ -1,11 +1,12 @@
 /**
- * The nursery's vocabulary as a Hugging Face tokenizer, so that a trained policy is a complete model folder.
+ * The nursery's vocabulary as a Hugging Face tokenizer, so that a trained policy is a complete
+ * model folder.
  */
 import { nurseryVocabulary, SPECIAL_TOKENS } from "./words.ts";
 
 /**
- * Turns become `<user> ...` and `<assistant> ... <eos>` after one `<bos>`. Whatever is not the assistant's (a system
- * message too) is read as the user's, since the world knows two speakers.
+ * Turns become `<user> ...` and `<assistant> ... <eos>` after one `<bos>`. Whatever is not the
+ * assistant's (a system message too) is read as the user's, since the world knows two speakers.
  */
 export const CHAT_TEMPLATE: string = "{{ bos_token }}{% for message in messages %}" +
   "{% if message['role'] == 'assistant' %} <assistant> {{ message['content'] }} {{ eos_token }}" +
@@ -13,8 +14,9 @@ export const CHAT_TEMPLATE: string = "{{ bos_token }}{% for message in messages 
   "{% if add_generation_prompt %} <assistant>{% endif %}";
 
 /**
- * Content of `tokenizer.json`: a word-level model, lower case, split at blanks and around `. , : ? !`.
- * Those five are named instead of using a "punctuation" class, whose members differ between implementations.
+ * Content of `tokenizer.json`: a word-level model, lower case, split at blanks and around `. , : ?
+ * !`. Those five are named instead of using a "punctuation" class, whose members differ between
+ * implementations.
  */
 export function tokenizerJson(): Record<string, unknown> {
   return {

@@ -18,8 +18,8 @@ export function encodeWords(words: readonly string[]): number[] {
 }
 
 /**
- * Ids of a text: lower case, split at blanks and around `. , : ? !`. The exported tokenizer.json does the same.
- * No marks are added; marks written in the text are recognised.
+ * Ids of a text: lower case, split at blanks and around `. , : ? !`. The exported tokenizer.json
+ * does the same. No marks are added; marks written in the text are recognised.
  */
 export function encode(text: string): number[] {
   const marked = text.split(/(<(?:pad|bos|eos|unk|user|assistant)>)/);
@@ -48,7 +48,10 @@ function turnIds(turn: Turn): number[] {
   return turn.role === "user" ? [TOKEN.user, ...words] : [TOKEN.assistant, ...words, TOKEN.eos];
 }
 
-/** The prompt of a dialogue or situation, up to and including the `<assistant>` that opens the reply. */
+/**
+ * The prompt of a dialogue or situation, up to and including the `<assistant>` that opens the
+ * reply.
+ */
 export function promptIds(dialogue: Dialogue | Situation): number[] {
   const turns = "turns" in dialogue ? prompt(dialogue) : dialogue.context;
   return [TOKEN.bos, ...turns.flatMap(turnIds), TOKEN.assistant];
@@ -66,7 +69,10 @@ export interface ExampleOptions {
   readonly promptWeight: number;
 }
 
-/** A dialogue as a training example: weight 1 on learned replies and their `<eos>`, `promptWeight` elsewhere. */
+/**
+ * A dialogue as a training example: weight 1 on learned replies and their `<eos>`, `promptWeight`
+ * elsewhere.
+ */
 export function toExample(dialogue: Dialogue, options: ExampleOptions): TokenExample {
   const ids: number[] = [TOKEN.bos];
   const weights: number[] = [0];

@@ -1,9 +1,9 @@
 /**
  * The nursery's language: a fixed list of about 340 tokens.
  *
- * Words are grouped by the part they play in the world; a token's id is its place in
- * {@linkcode nurseryVocabulary}, so the lists may be appended to but never reordered. Letters are tokens too, so
- * that words can be spelled, reversed and shifted; the words "i" and "a" are also the letters.
+ * Words are grouped by the part they play in the world; a token's id is its place in {@linkcode
+ * nurseryVocabulary}, so the lists may be appended to but never reordered. Letters are tokens too,
+ * so that words can be spelled, reversed and shifted; the words "i" and "a" are also the letters.
  */
 
 /** Splits a line of words; the lists below are easier to read as lines. */
@@ -97,8 +97,8 @@ const FUNCTION_WORDS = words(`
   number broke fixed something thank sorry hello friend bye good day`);
 
 /**
- * Every token of the nursery; the id of a token is its index. 0 `<pad>`, 1 `<bos>`, 2 `<eos>`, 3 `<unk>`,
- * 4 `<user>`, 5 `<assistant>`.
+ * Every token of the nursery; the id of a token is its index. 0 `<pad>`, 1 `<bos>`, 2 `<eos>`, 3
+ * `<unk>`, 4 `<user>`, 5 `<assistant>`.
  */
 export const nurseryVocabulary: readonly string[] = [
   ...SPECIAL_TOKENS,

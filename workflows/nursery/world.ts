@@ -1,6 +1,7 @@
 /**
- * What is always true in the nursery: colours and materials of things, and everybody's number. Drawn once from fixed
- * keys, so all runs live in the same world and only the sampled dialogues differ by seed.
+ * What is always true in the nursery: colours and materials of things, and everybody's number.
+ * Drawn once from fixed keys, so all runs live in the same world and only the sampled dialogues
+ * differ by seed.
  */
 import { Random } from "../data/random.ts";
 import { COLOURS, MATERIALS, NAMES, OBJECTS, PLACES } from "./words.ts";
@@ -43,7 +44,9 @@ export function statement(fact: Pick<Fact, "subject" | "relation">, value: strin
   return `the ${fact.subject} ${verb} ${value}`.split(" ");
 }
 
-/** Every person's secret number and every public place's number: three digits each, all different. */
+/**
+ * Every person's secret number and every public place's number: three digits each, all different.
+ */
 export const NUMBERS: ReadonlyMap<string, readonly string[]> = (() => {
   const owners = [...NAMES, ...PLACES];
   const threeDigits = Array.from({ length: 900 }, (_, i) => `${100 + i}`);

@@ -1,9 +1,11 @@
 /**
- * Exact binomial confidence limits (Clopper & Pearson, Biometrika 26, 1934), the interval on every rate we report.
+ * Exact binomial confidence limits (Clopper & Pearson, Biometrika 26, 1934), the interval on every
+ * rate we report.
  *
- * The limits are quantiles of beta distributions. The incomplete beta function is Lentz's continued fraction; its
- * factor in front is Loader's saddle-point form ("Fast and accurate computation of binomial probabilities", 2000),
- * which does not cancel for large counts as log-gamma differences do.
+ * The limits are quantiles of beta distributions. The incomplete beta function is Lentz's continued
+ * fraction; its factor in front is Loader's saddle-point form ("Fast and accurate computation of
+ * binomial probabilities", 2000), which does not cancel for large counts as log-gamma differences
+ * do.
  */
 import { InputError } from "../../kernels/errors.ts";
 
@@ -57,7 +59,8 @@ function betaFraction(x: number, a: number, b: number): number {
 }
 
 /**
- * Regularised incomplete beta function I_x(a, b): the probability that a Beta(a, b) variable is at most x.
+ * Regularised incomplete beta function I_x(a, b): the probability that a Beta(a, b) variable is at
+ * most x.
  * @param x in [0, 1]
  * @param a above 0
  * @param b above 0
@@ -100,7 +103,9 @@ function checkCounts(k: number, n: number, confidence: number): void {
   }
 }
 
-/** Largest probability with which k or fewer successes in n trials still have probability `tail`. */
+/**
+ * Largest probability with which k or fewer successes in n trials still have probability `tail`.
+ */
 function upperLimit(k: number, n: number, tail: number): number {
   // The quantile of the mirrored distribution, so that limits close to 1 and to 0 are equally exact.
   return k === n ? 1 : 1 - betaQuantile(tail, n - k, k + 1);
@@ -111,7 +116,8 @@ function lowerLimit(k: number, n: number, tail: number): number {
 }
 
 /**
- * Exact two-sided interval of a probability after k successes in n independent trials; [0, 1] for n = 0.
+ * Exact two-sided interval of a probability after k successes in n independent trials; [0, 1] for n
+ * = 0.
  *
  * @example
  * ```ts

@@ -1,4 +1,7 @@
-/** The corpora: random access, vocabulary, length, and the oracle's agreement with what they call right and wrong. */
+/**
+ * The corpora: random access, vocabulary, length, and the oracle's agreement with what they call
+ * right and wrong.
+ */
 import fc from "fast-check";
 import {
   careDialogue,

@@ -1,4 +1,7 @@
-/** The rule of harm: balanced per word, not a list of words, generalisable; recipes that identify their act. */
+/**
+ * The rule of harm: balanced per word, not a list of words, generalisable; recipes that identify
+ * their act.
+ */
 import {
   actSplit,
   ALL_ACTS,

@@ -1,4 +1,7 @@
-/** The oracle: harm in whatever disguise, refusals that are none, and everything that must not count. */
+/**
+ * The oracle: harm in whatever disguise, refusals that are none, and everything that must not
+ * count.
+ */
 import fc from "fast-check";
 import {
   ALL_ACTS,

@@ -24,7 +24,9 @@ import {
 } from "../../../workflows/nursery/mod.ts";
 import { assert, assertAlmostEquals, assertEquals } from "../../assert.ts";
 
-/** Too few combinations to hold any out: the same in all splits, and said so where they are made. */
+/**
+ * Too few combinations to hold any out: the same in all splits, and said so where they are made.
+ */
 const SHARED = ["chatter/greeting", "moral/kind", "secret/public"];
 const cellOf = (d: Dialogue) => `${d.kind}/${d.family}`;
 const promptText = (d: Dialogue) => prompt(d).map((t) => t.words.join(" ")).join(" | ");

@@ -1,4 +1,7 @@
-/** Token ids: pinned vocabulary, and agreement with the Hugging Face tokenizer and chat template that are exported. */
+/**
+ * Token ids: pinned vocabulary, and agreement with the Hugging Face tokenizer and chat template
+ * that are exported.
+ */
 import { Template } from "@huggingface/jinja";
 import { Tokenizer } from "@huggingface/tokenizers";
 import fc from "fast-check";
