@@ -34,7 +34,7 @@ fn main(
     let column = vec4u(4u * c) + vec4u(0u, 1u, 2u, 3u);
     let p = per_sum * exp(masked(logits[start + c], c, shape.columns) - most);
     let onehot = select(vec4f(0.0), vec4f(1.0), column == vec4u(goal));
-    var d = weight * (p - onehot);
+    var d = select(vec4f(0.0), weight * (p - onehot), column < vec4u(shape.columns));
     if (ACCUMULATE) { d += d_logits[start + c]; }
     d_logits[start + c] = d;
   }

@@ -36,7 +36,8 @@ fn main(
     let p = exp(log_p);
     var d = p * (log_p - log_q - kl);
     if (FROM_PRIOR) { d = p - exp(log_q); }
-    d *= weight;
+    let column = vec4u(4u * c) + vec4u(0u, 1u, 2u, 3u);
+    d = select(vec4f(0.0), weight * d, column < vec4u(shape.columns));
     if (ACCUMULATE) { d += d_logits[start + c]; }
     d_logits[start + c] = d;
   }

@@ -20,7 +20,7 @@ $RANDOM_FUNCTIONS
 $SETTINGS
 
 const BY_COUNT = 0u; // top-k: every token weighs 1, ordered by score
-const BY_MASS = 1u; // top-p: tokens that top-k kept weigh exp(score - most), ordered by score
+const BY_MASS = 1u; // top-p: every token weighs exp(score - most), ordered by score
 const BY_ID = 2u; // ties at the top-p threshold, ordered by token id
 var<private> row: u32;
 var<private> lane: u32;
@@ -70,7 +70,8 @@ fn threshold(mode: u32, bits: u32, target_weight: f32) -> u32 {
       var keys = keys_of(scores, c);
       var w = vec4f(1.0);
       if (mode == BY_MASS) {
-        w = select(vec4f(0.0), exp(scores - most), keys >= vec4u(least_k));
+        // What top-k dropped lies below every threshold that can be the answer, so it need not be left out.
+        w = exp(scores - most);
       } else if (mode == BY_ID) {
         w = select(vec4f(0.0), exp(scores - most), keys == vec4u(least_p));
         keys = ids_at(c);

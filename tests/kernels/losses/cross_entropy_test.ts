@@ -10,8 +10,8 @@ import * as reference from "../../reference/losses.ts";
 import { targetLogProbs, targetLogProbsBackward } from "../../reference/softmax.ts";
 import { randomValues, relativeError, runTape, tensorOf, testGpu } from "../harness.ts";
 
-/** Measured on lavapipe (2026-10): values 3e-7, gradients 5e-7; its exp is good to about 3e-7 here. */
-const LIMIT = 3e-6;
+/** Five times the worst error measured on lavapipe, 4.6e-7. */
+const LIMIT = 2.5e-6;
 
 interface Case {
   readonly name: string;

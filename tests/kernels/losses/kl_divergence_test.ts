@@ -8,6 +8,9 @@ import { assert, assertEquals, assertThrows } from "../../assert.ts";
 import * as reference from "../../reference/losses.ts";
 import { randomValues, relativeError, runTape, tensorOf, testGpu } from "../harness.ts";
 
+/** Five times the worst error measured on lavapipe, 4.6e-7; 4e-5 where the divergence is about 1e-6. */
+const LIMIT = 2.5e-6;
+
 const DIRECTIONS = {
   policy_prior: reference.klPolicyPrior,
   prior_policy: reference.klPriorPolicy,
@@ -48,7 +51,7 @@ for (const direction of ["policy_prior", "prior_policy"] as const) {
         relativeError(got.value, got.wantValue),
         relativeError(got.d_logits, got.wantGradient),
       ];
-      assert(errors[0] < 3e-6 && errors[1] < 3e-6, `value, gradient: ${errors}`);
+      assert(errors[0] < LIMIT && errors[1] < LIMIT, `value, gradient: ${errors}`);
     });
   }
 
@@ -60,7 +63,7 @@ for (const direction of ["policy_prior", "prior_policy"] as const) {
     const weights = new Float64Array(rows).fill(1);
     const got = await compare(direction, { rows, vocab, policy, prior, weights });
     const error = relativeError(got.value, got.wantValue);
-    assert(error < 1e-3, `KL about ${got.wantValue[0]}: relative error ${error}`);
+    assert(error < 2e-4, `KL about ${got.wantValue[0]}: relative error ${error}`);
   });
 
   Deno.test(`KL ${direction} of equal distributions is zero, shifted logits included`, async () => {
@@ -91,7 +94,7 @@ for (const direction of ["policy_prior", "prior_policy"] as const) {
         relativeError(part(got.value, 1), part(got.wantValue, 1)),
         relativeError(part(got.d_logits, vocab), part(got.wantGradient, vocab)),
       ];
-      assert(errors[0] < 3e-6 && errors[1] < 3e-6, `row ${row}, value, gradient: ${errors}`);
+      assert(errors[0] < LIMIT && errors[1] < LIMIT, `row ${row}, value, gradient: ${errors}`);
     }
   });
 }
@@ -119,7 +122,7 @@ Deno.test("cross-entropy plus KL on the same logits: the imprinting loss has one
     });
     const a = reference.crossEntropy(policy, targets, ones, vocab, 1).d_logits;
     const b = reference.klPolicyPrior(policy, prior, ones, vocab, 10).d_logits;
-    assert(relativeError(d_logits, a.map((d, i) => d + b[i])) < 3e-6, first);
+    assert(relativeError(d_logits, a.map((d, i) => d + b[i])) < LIMIT, first);
   }
 });
 

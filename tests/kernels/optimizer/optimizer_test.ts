@@ -13,7 +13,8 @@ import { assert, assertEquals, assertThrows } from "../../assert.ts";
 import * as reference from "../../reference/optimizer.ts";
 import { randomValues, relativeError, runTape, tensorOf, testGpu } from "../harness.ts";
 
-const BETAS = { beta1: 0.9, beta2: 0.999, eps: 1e-8 };
+/** A large eps, so that forgetting it shows. */
+const BETAS = { beta1: 0.9, beta2: 0.999, eps: 1e-3 };
 const SCHEDULE: ScheduleSettings = {
   kind: "cosine",
   learningRate: 0.01,
@@ -182,6 +183,27 @@ Deno.test("a gradient that is not finite leaves parameters and moments as they w
     assert(m.every((x) => x === 0) && v.every((x) => x === 0));
     assertEquals(metrics[1], 1);
   }
+});
+
+Deno.test("the clip factor is maxNorm / (norm + 1e-6), as in PyTorch", async () => {
+  const gpu = await testGpu();
+  const arenas = arenasOf(gpu, new Float64Array(2));
+  upload(gpu, arenas.d_theta, Float32Array.of(3e-6, 4e-6));
+  const knobs = createKnobs(gpu);
+  const schedule: ScheduleSettings = {
+    kind: "constant",
+    learningRate: 1,
+    warmupSteps: 0,
+    totalSteps: 1,
+  };
+  upload(gpu, knobs, knobValues(0, { schedule, ...BETAS, maxGradNorm: 2e-6 }));
+  const [theta] = await runTape(gpu, (tape) => {
+    const metrics = persistent(gpu, "metrics", [2]);
+    globalNorm(tape, arenas.d_theta, metrics, 0);
+    sgd(tape, arenas, metrics, 0, knobs, { momentum: 0, weightDecay: 0, decayEnd: 0, length: 2 });
+    return [arenas.theta];
+  });
+  assert(relativeError(theta, [-1e-6, -4e-6 / 3]) < 1e-6);
 });
 
 Deno.test("only the first `length` values are updated", async () => {

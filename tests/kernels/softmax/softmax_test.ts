@@ -7,7 +7,8 @@ import { assert, assertEquals } from "../../assert.ts";
 import * as reference from "../../reference/softmax.ts";
 import { randomValues, relativeError, runTape, tensorOf, testGpu } from "../harness.ts";
 
-const LIMIT = 3e-6;
+/** Five times the worst error measured on lavapipe: 2e-6, where one probability is near 1 and the gradient cancels. */
+const LIMIT = 1e-5;
 
 const KINDS = {
   softmax: [softmax, reference.softmax, reference.softmaxBackward],
