@@ -16,8 +16,8 @@ export type { BatchShape } from "./layout.ts";
 /**
  * out_t = sum_j softmax_j(q_t k_j / sqrt(headDim)) v_j over the keys j = starts[t] .. t of t's own row.
  *
- * A token whose start lies behind it (padding) sees nothing and gets zeros. In backward `qkv.grad` is assigned, so nothing
- * else may read `qkv` (a rotation works on that gradient in place).
+ * A token whose start lies behind it (padding) sees nothing and gets zeros. In backward `qkv.grad` is assigned,
+ * so nothing else may read `qkv` (a rotation works on that gradient in place).
  * @param qkv [rows * length, (heads + 2 kvHeads) * headStride], heads padded with zeros to `headStride`.
  * @param starts u32 [rows * length], index inside the row of the first key each token sees.
  * @param schedule only for tests and benchmarks; by default the adapter's.
@@ -67,7 +67,7 @@ export function attention(
     const uniforms = { ...sizes, stride4 };
     tape.dispatch({
       kernel: kernels.backwardQueries,
-      bindings: { queries: qkv, out, d_out, stats, d_queries: d_qkv },
+      bindings: { qkv, out, d_out, stats, d_qkv },
       uniforms,
       overrides,
       groups: groups(rows * heads, queries),
@@ -76,7 +76,7 @@ export function attention(
     });
     tape.dispatch({
       kernel: kernels.backwardKeys,
-      bindings: { queries: qkv, d_out, stats, d_queries: d_qkv },
+      bindings: { qkv, d_out, stats, d_qkv },
       uniforms,
       overrides,
       groups: groups(rows * kvHeads, keys),

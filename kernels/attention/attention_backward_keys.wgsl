@@ -1,12 +1,12 @@
 // d_k_j = scale sum_t d_s_tj q_t and d_v_j = sum_t p_tj d_out_t, over the queries t >= j that see key j, in every query
 // head that reads this key/value head; p and d_s as in attention_backward_queries.wgsl, which left D in stats.
-// queries: fused rows [rows * length, stride4] = q | k | v; d_queries: the same layout, this kernel writes k and v.
+// qkv: fused rows [rows * length, stride4] = q | k | v; d_qkv: the same layout, this kernel writes k and v.
 // d_out [rows * length, heads * headStride]; stats [rows * length, heads] = (max, 1 / sum, D, start).
 // Each invocation owns $KN consecutive keys of one key/value head and walks the queries one by one.
-@group(0) @binding(0) var<storage, read> queries: array<vec4f>;
+@group(0) @binding(0) var<storage, read> qkv: array<vec4f>;
 @group(0) @binding(1) var<storage, read> d_out: array<vec4f>;
 @group(0) @binding(2) var<storage, read> stats: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> d_queries: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> d_qkv: array<vec4f>;
 struct Shape {
   rows: u32,
   length: u32,
@@ -36,14 +36,14 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   #repeat j $KN
   let at{j} = (base + min(first + {j}u, shape.length - 1u)) * shape.stride4 + kv * $HD4u;
   #repeat d $HD4
-  let k{j}_{d} = queries[at{j} + shape.k_at + {d}u] * shape.scale;
-  let v{j}_{d} = queries[at{j} + shape.v_at + {d}u];
+  let k{j}_{d} = qkv[at{j} + shape.k_at + {d}u] * shape.scale;
+  let v{j}_{d} = qkv[at{j} + shape.v_at + {d}u];
   var d_k{j}_{d} = vec4f(0.0);
   var d_v{j}_{d} = vec4f(0.0);
   #end
   #end
 
-  // One flat loop without `continue`: every merge of control flow around the accumulators is paid for in compile time.
+  // In packed rows most queries see none of these keys: one load each finds where those that do end.
   var end = first;
   for (var t = first; t < shape.length; t++) {
     let start = u32(stats[(base + t) * shape.heads].w);
@@ -61,7 +61,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     var d_p{j} = 0.0;
     #end
     #repeat d $HD4
-    let q_{d} = queries[q_at + {d}u];
+    let q_{d} = qkv[q_at + {d}u];
     let g_{d} = d_out[out_at + {d}u];
     #repeat j $KN
     s{j} += dot(q_{d}, k{j}_{d});
@@ -85,8 +85,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   if (first + {j}u < shape.length) {
     d_v{j}_$HD4_LAST *= TAIL;
     #repeat d $HD4
-    d_queries[at{j} + shape.k_at + {d}u] = d_k{j}_{d} * shape.scale;
-    d_queries[at{j} + shape.v_at + {d}u] = d_v{j}_{d};
+    d_qkv[at{j} + shape.k_at + {d}u] = d_k{j}_{d} * shape.scale;
+    d_qkv[at{j} + shape.v_at + {d}u] = d_v{j}_{d};
     #end
   }
   #end

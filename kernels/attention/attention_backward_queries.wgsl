@@ -1,13 +1,13 @@
-// d_q_t = scale sum_j d_s_tj k_j with d_s_tj = p_tj (d_out_t v_j - D_t) and D_t = d_out_t out_t = sum_j p_tj d_out_t v_j;
+// d_q_t = scale sum_j d_s_tj k_j, d_s_tj = p_tj (d_out_t v_j - D_t), D_t = d_out_t out_t (= sum_j p_tj d_out_t v_j);
 // p is recomputed from stats. Also leaves D in stats.z for the keys' kernel, which must come after this one.
-// queries: fused rows [rows * length, stride4] = q | k | v; d_queries: the same layout, this kernel writes the q part.
+// qkv: fused rows [rows * length, stride4] = q | k | v; d_qkv: the same layout, this kernel writes the q part.
 // out and d_out [rows * length, heads * headStride]; stats [rows * length, heads] = (max, 1 / sum, D, start).
 // Each invocation owns $QB consecutive queries of one head and walks their keys one by one.
-@group(0) @binding(0) var<storage, read> queries: array<vec4f>;
+@group(0) @binding(0) var<storage, read> qkv: array<vec4f>;
 @group(0) @binding(1) var<storage, read> out: array<vec4f>;
 @group(0) @binding(2) var<storage, read> d_out: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> stats: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> d_queries: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> d_qkv: array<vec4f>;
 struct Shape {
   rows: u32,
   length: u32,
@@ -38,7 +38,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   let out_at{i} = (token{i} * shape.heads + head) * $HD4u;
   var D{i} = 0.0;
   #repeat d $HD4
-  let q{i}_{d} = queries[q_at{i} + {d}u] * shape.scale;
+  let q{i}_{d} = qkv[q_at{i} + {d}u] * shape.scale;
   let g{i}_{d} = d_out[out_at{i} + {d}u];
   D{i} += dot(g{i}_{d}, out[out_at{i} + {d}u]);
   var d_q{i}_{d} = vec4f(0.0);
@@ -59,9 +59,9 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     var d_p{i} = 0.0;
     #end
     #repeat d $HD4
-    let k_{d} = queries[k_at + {d}u];
+    let k_{d} = qkv[k_at + {d}u];
     {
-      let v = queries[v_at + {d}u];
+      let v = qkv[v_at + {d}u];
       #repeat i $QB
       s{i} += dot(q{i}_{d}, k_{d});
       d_p{i} += dot(g{i}_{d}, v);
@@ -83,7 +83,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   #repeat i $QB
   if (first + {i}u < shape.length) {
     #repeat d $HD4
-    d_queries[q_at{i} + {d}u] = d_q{i}_{d} * shape.scale;
+    d_qkv[q_at{i} + {d}u] = d_q{i}_{d} * shape.scale;
     #end
     stats[token{i} * shape.heads + head] = vec4f(stats{i}.xy, D{i}, stats{i}.w);
   }

@@ -1,8 +1,8 @@
 // The attention of attention.wgsl for few queries: the keys of ONE query are shared out over a workgroup's lanes.
-// queries: fused rows [rows * length, q_stride4], the q heads first; keys [rows * capacity, kv_stride4] = k | v, filled up
-// to the query's own index cursor[0] + t; starts [rows]; out [rows * length, heads * headStride].
-// One workgroup per (row, t, head). Lane n walks the keys starts + n, + n + LANES, ... with a running maximum of its own;
-// then the lanes' partial sums are merged: out = sum_n e^(max_n - max) o_n / sum_n e^(max_n - max) sum_n.
+// queries: fused rows [rows * length, q_stride4], the q heads first; keys [rows * capacity, kv_stride4] = k | v,
+// filled up to the query's own index cursor[0] + t; starts [rows]; out [rows * length, heads * headStride].
+// One workgroup per (row, t, head). Lane n walks the keys starts + n, starts + n + LANES, ... with a running maximum
+// of its own; then the lanes merge: out = sum_n e^(max_n - max) o_n / sum_n e^(max_n - max) sum_n.
 @group(0) @binding(0) var<storage, read> queries: array<vec4f>;
 @group(0) @binding(1) var<storage, read> keys: array<vec4f>;
 @group(0) @binding(2) var<storage, read> starts: array<u32>;

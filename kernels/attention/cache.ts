@@ -48,8 +48,8 @@ export function destroyKvCache(cache: KvCache): void {
 }
 
 /**
- * Appends the new tokens' keys and values to the cache and attends each new token t, whose index is cursor[0] + t, to the
- * cached keys starts[b] .. cursor[0] + t of its row. Inference only: no backward.
+ * Appends the new tokens' keys and values to the cache and attends each new token t, whose index is cursor[0] + t,
+ * to the cached keys starts[b] .. cursor[0] + t of its row. Inference only: no backward.
  *
  * The caller keeps cursor[0] + length within the capacity (the GPU cannot report it: tokens beyond are dropped).
  * @param qkv fused rows of the new tokens, [rows * length, (heads + 2 kvHeads) * headStride], already rotated.

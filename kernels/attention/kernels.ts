@@ -4,8 +4,8 @@
  * An invocation owns a few rows of one head in registers and walks the other side's rows one by one. More owned rows
  * mean fewer loads per product, and more code to compile: the blocks are as large as compiles in about a second.
  *
- * Measured 2026-11-21 on llvmpipe (LLVM 15, 256 bits, 2 shared cores), batch 8, 4 heads, 128 tokens, interleaved, medians.
- * Blocks are forward, queries, keys; ms of the three kernels; CPU seconds to compile them cold:
+ * Measured 2026-11-21 on llvmpipe (LLVM 15, 256 bits, 2 shared cores): batch 8, 4 heads, 128 tokens, interleaved
+ * medians. Blocks are forward, queries, keys; ms of the three kernels; CPU seconds to compile them cold:
  *
  *     headDim 24   8,8,8   2.2  2.5  3.2   0.6 1.7 1.6      headDim 64   8,4,4    6.7 10.9 12.7   3.1 3.5 3.3
  *                * 8,4,4   2.2  3.5  4.3   0.6 0.6 0.5                 * 4,2,2    9.0 15.5 18.9   1.1 1.1 1.1

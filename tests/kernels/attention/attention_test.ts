@@ -1,13 +1,31 @@
 import { assert, assertEquals, assertThrows } from "../../assert.ts";
+import { activation } from "../../../kernels/activation/activation.ts";
 import { attention } from "../../../kernels/attention/attention.ts";
 import { type AttentionSchedule, attentionSchedule } from "../../../kernels/attention/kernels.ts";
 import { InputError } from "../../../kernels/errors.ts";
 import type { Gpu } from "../../../kernels/gpu/device.ts";
 import { Tape } from "../../../kernels/gpu/tape.ts";
 import { paddedColumns } from "../../../kernels/gpu/tensor.ts";
-import type { AttentionShape } from "../../reference/attention.ts";
+import { ropeTable, rotate } from "../../../kernels/rope/rope.ts";
+import { activate, activateBackward } from "../../reference/activation.ts";
+import {
+  attention as attentionReference,
+  attentionBackward,
+  type AttentionShape,
+  joinQkv,
+  splitQkv,
+} from "../../reference/attention.ts";
+import { rope, ropeBackward } from "../../reference/rope.ts";
 import { randomValues, relativeError, runTape, tensorOf, testGpu } from "../harness.ts";
-import { type Case, caseOf, freeCase, fusedCount, type Layout, policyOf } from "./cases.ts";
+import {
+  type Case,
+  caseOf,
+  freeCase,
+  fusedCount,
+  type Layout,
+  policyOf,
+  startsOf,
+} from "./cases.ts";
 
 // Measured on lavapipe: 1.6e-7 forward, 6.2e-7 backward at worst; 4.3e-6 backward for huge scores, where
 // d_p - D cancels.
@@ -114,6 +132,41 @@ Deno.test("attention: the gradient's padding is zero whatever the gradient above
   assertEquals([...d_qkv].filter((value, i) => i % 8 >= 6 && value !== 0), []);
   freeCase(given);
 });
+
+for (const recompute of [false, true]) {
+  const name = recompute ? "recomputed in backward" : "stored";
+  Deno.test(`attention: after a rotation in place, gradients reach the input (${name})`, async () => {
+    const gpu = await testGpu();
+    const shape = shapeOf(2, 13, 4, 2, 8);
+    const { config, starts, d_out } = caseOf(gpu, shape, "packed", 7);
+    const positions = Uint32Array.from({ length: 26 }, (_, i) => i % 13);
+    const turned = { heads: 6, headDim: 8, ropeDims: 8, theta: config.ropeTheta, rowWidth: 64 };
+    const values = randomValues(fusedCount(shape), 9, 3);
+    const { q, k, v } = splitQkv(rope(activate("silu", values), positions, turned), shape);
+    const first = startsOf("packed", 2, 13, 7);
+    const d = attentionBackward(q, k, v, first, randomValues(26 * 32, 8), shape);
+    const d_fused = joinQkv(d.d_q, d.d_k, d.d_v, shape);
+    const d_x = activateBackward("silu", values, ropeBackward(d_fused, positions, turned));
+
+    const x = tensorOf(gpu, "x", [26, 64], values);
+    x.needsGrad = true;
+    const at = tensorOf(gpu, "positions", [26], positions, "u32");
+    const table = ropeTable(gpu, config);
+    const [got, gotGradient] = await runTape(gpu, (tape) => {
+      const segment = () => {
+        const qkv = activation(tape, x, "silu");
+        rotate(tape, qkv, at, table, config, 8);
+        return attention(tape, qkv, starts, shape, config, 8);
+      };
+      const out = recompute ? tape.recompute(segment) : segment();
+      out.grad = d_out;
+      tape.backward();
+      return [out, x.grad!];
+    });
+    assert(relativeError(got, attentionReference(q, k, v, first, shape).out) < FORWARD);
+    assert(relativeError(gotGradient, d_x) < BACKWARD);
+  });
+}
 
 Deno.test("attention: one forward dispatch, two backward, none without a gradient to compute", async () => {
   const gpu = await testGpu();

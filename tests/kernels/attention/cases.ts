@@ -1,5 +1,6 @@
 /**
- * Attention inputs for tests: policies, rows that are packed or padded, heads padded to their stride, and the float64 answer.
+ * Attention inputs for tests: policies, rows that are packed or padded, heads padded to their stride, and
+ * the float64 answer.
  */
 import type { Tensor } from "../../../kernels/gpu/tensor.ts";
 import type { Gpu } from "../../../kernels/gpu/device.ts";
