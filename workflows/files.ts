@@ -12,8 +12,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   ENOENT: "does not exist: check the path",
   EACCES: "may not be read or written by this user: change its permissions or name another path",
   EPERM: "may not be changed by this user: change its permissions or name another path",
-  EEXIST:
-    "is in the way (it exists already, or is a file where a folder is needed): name another path",
+  EEXIST: "cannot be made, a file is in the way: remove it or name another path",
   ENOTDIR: "runs through a file where a folder is needed: name another path",
   EISDIR: "is a folder where a file is needed: name a file",
   ELOOP: "is a link that leads back to itself: name another path",
@@ -110,20 +109,6 @@ async function replaceFolder(from: string, to: string): Promise<void> {
     throw error;
   }
   if (existed) await Deno.remove(old, { recursive: true });
-}
-
-/**
- * Makes sure that files can be written to `folder`, so that a long run fails in its first second, not its last.
- * The folder is made when it is missing.
- * @throws {InputError} naming the folder and what stands in the way.
- */
-export async function ensureWritableFolder(folder: string): Promise<void> {
-  await naming(folder, async () => {
-    await Deno.mkdir(folder, { recursive: true });
-    const trial = temporaryName(join(folder, "trial"));
-    await Deno.writeFile(trial, new Uint8Array(1));
-    await Deno.remove(trial);
-  });
 }
 
 /** A terminal sends Ctrl-C to the whole process group and a parent may pass its own copy on: one press, two signals. */

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { InputError } from "../kernels/errors.ts";
 import type { TrainConfig } from "./config/config.ts";
 import { configYaml } from "./config/resolve.ts";
-import { ensureWritableFolder, writeFileAtomic } from "./files.ts";
+import { writeFileAtomic } from "./files.ts";
 
 /** How far a run has come. */
 export interface CheckpointPlace {
@@ -35,7 +35,6 @@ export async function createRunFolder(folder: string, config: TrainConfig): Prom
       `${folder} holds a run already: continue it with --resume ${folder}, or name another --out`,
     );
   }
-  await ensureWritableFolder(folder);
   await writeFileAtomic(path, configYaml({ ...config, out: folder }));
 }
 

@@ -1,13 +1,9 @@
 /** Files are whole or absent, and the operating system's refusals become one line of advice. */
 import { join } from "node:path";
 import { InputError } from "../../kernels/errors.ts";
-import {
-  ensureWritableFolder,
-  fileProblem,
-  writeFileAtomic,
-  writeFolderAtomic,
-} from "../../workflows/files.ts";
+import { fileProblem, writeFileAtomic, writeFolderAtomic } from "../../workflows/files.ts";
 import { assertEquals, assertRejects } from "../assert.ts";
+import { CANNOT_MOUNT, mountDisk } from "../small_disk.ts";
 
 async function inTemporaryFolder(run: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
@@ -62,14 +58,13 @@ Deno.test("a folder whose filling fails leaves the old one as it was", () =>
     assertEquals(names(folder), ["checkpoint"]);
   }));
 
-Deno.test("a writable folder is made and left empty; a file in the way is named", () =>
+Deno.test("a file where a folder is needed is named", () =>
   inTemporaryFolder(async (folder) => {
-    const path = join(folder, "new");
-    await ensureWritableFolder(path);
-    assertEquals(names(path), []);
     await Deno.writeTextFile(join(folder, "file"), "");
+    const below = join(folder, "file", "below");
+    await assertRejects(() => writeFileAtomic(below, ""), InputError, "a file is in the way");
     await assertRejects(
-      () => ensureWritableFolder(join(folder, "file", "below")),
+      () => writeFolderAtomic(below, () => {}),
       InputError,
       "runs through a file",
     );
@@ -82,26 +77,12 @@ Deno.test("problems name the path that the system names, and bugs stay bugs", as
   assertEquals(fileProblem("thrown text"), null);
 });
 
-const run = (...args: string[]) => new Deno.Command(args[0], { args: args.slice(1) }).output();
-
-/** A file system of 64 KiB; null where this user may not mount one. */
-async function smallDisk(): Promise<string | null> {
-  if (Deno.build.os !== "linux" || Deno.uid() !== 0) return null;
-  const folder = await Deno.makeTempDir();
-  const { success } = await run("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder);
-  if (success) return folder;
-  await Deno.remove(folder);
-  return null;
-}
-
-const disk = await smallDisk();
+const disk = await mountDisk(64);
 Deno.test({
-  name: `a full disk is told as such, and no half file stays${
-    disk === null ? " (skipped: this user may not mount a small disk)" : ""
-  }`,
+  name: `a full disk is told as such, and no half file stays${disk ? "" : CANNOT_MOUNT}`,
   ignore: disk === null,
   async fn() {
-    const folder = disk!;
+    const { folder, release } = disk!;
     try {
       const path = join(folder, "weights");
       await writeFileAtomic(path, "old");
@@ -110,8 +91,7 @@ Deno.test({
       assertEquals(names(folder), ["weights"]);
       assertEquals(await Deno.readTextFile(path), "old");
     } finally {
-      await run("umount", folder);
-      await Deno.remove(folder);
+      await release();
     }
   },
 });

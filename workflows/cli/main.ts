@@ -9,6 +9,7 @@ import { InputError } from "../../kernels/errors.ts";
 import { suggestion } from "../config/nearest.ts";
 import { type AdapterSetup, ensureAdapter } from "../setup/adapter.ts";
 import { childEnvironment } from "../setup/system.ts";
+import { runChild } from "./child.ts";
 
 /** What a command is allowed and whether it computes. */
 interface Entry {
@@ -69,20 +70,6 @@ function adapterName(args: readonly string[]): string | undefined {
   return written?.replace(/^(--)?adapter=/, "") || Deno.env.get("INFANT_ADAPTER") || undefined;
 }
 
-/** Passes on the signals that would otherwise end only this process, and leaves the answer to the child. */
-function passSignals(child: Deno.ChildProcess): void {
-  if (Deno.build.os === "windows") return;
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    Deno.addSignalListener(signal, () => {
-      try {
-        child.kill(signal);
-      } catch {
-        // It has ended already.
-      }
-    });
-  }
-}
-
 async function setUp(entry: Entry, args: readonly string[]): Promise<AdapterSetup | string | null> {
   const onlyHelp = args.includes("--help") || args.includes("-h");
   if (entry.adapter === "unused" || onlyHelp) return null;
@@ -101,20 +88,9 @@ async function run(name: string, args: readonly string[]): Promise<number> {
   const entry = COMMANDS[name];
   const setup = await setUp(entry, args);
   const env = typeof setup === "object" && setup !== null ? childEnvironment(setup) : {};
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--quiet",
-      "--no-prompt",
-      ...entry.permissions,
-      new URL(`./${name}.ts`, import.meta.url).href,
-      ...args,
-    ],
-    env: { ...env, INFANT_SETUP: JSON.stringify(setup) },
-  }).spawn();
-  passSignals(child);
-  const { code } = await child.status;
-  return code;
+  const script = new URL(`./${name}.ts`, import.meta.url).href;
+  const start = ["run", "--quiet", "--no-prompt", ...entry.permissions, script];
+  return await runChild([...start, ...args], { ...env, INFANT_SETUP: JSON.stringify(setup) });
 }
 
 function overview(): string {

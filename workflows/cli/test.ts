@@ -5,6 +5,7 @@
  * and on a software adapter the same cores.
  */
 import { join } from "node:path";
+import { runChild } from "./child.ts";
 
 /** What a JUnit report says of one test or test step. */
 export interface TestCase {
@@ -80,9 +81,8 @@ async function run(args: readonly string[]): Promise<number> {
   try {
     const report = join(folder, "junit.xml");
     const files = args.some(isFile) ? [] : ["tests/"];
-    const { success } = await new Deno.Command(Deno.execPath(), {
-      args: ["test", "--allow-all", `--junit-path=${report}`, ...args, ...files],
-    }).spawn().status;
+    const success =
+      await runChild(["test", "--allow-all", `--junit-path=${report}`, ...args, ...files]) === 0;
     const xml = await Deno.readTextFile(report).catch(() => null);
     for (const line of closingLines(xml === null ? null : readReport(xml), success)) {
       console.log(line);

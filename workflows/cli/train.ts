@@ -11,7 +11,8 @@ import { onInterrupt } from "../files.ts";
 import { progress } from "../logging/progress.ts";
 import type { Reporter } from "../logging/reporter.ts";
 import { type CheckpointPlace, defaultRunFolder, listCheckpoints } from "../run_folder.ts";
-import { type Command, type CommonValues, defineCommand } from "./command.ts";
+import { trainInWorker } from "../train/in_worker.ts";
+import { type Command, type CommonValues, defineCommand, main } from "./command.ts";
 import type { Values } from "./options.ts";
 
 /** What a trainer is asked to do. */
@@ -101,4 +102,8 @@ export function trainCommand(train: Train): Command<typeof OPTIONS> {
       return { ok: !stop.signal.aborted, json: { run: folder, ...result } };
     },
   });
+}
+
+if (import.meta.main) {
+  await main(trainCommand(async (request) => ({ ...await trainInWorker(request) })));
 }
