@@ -1,18 +1,12 @@
 /**
- * Small file helpers of the model code: errors in one line, JSON, and writes that are whole or not at all.
+ * File helpers of the model code: reads with errors in one line, JSON, and large writes piece by piece.
  */
 import { InputError } from "../../kernels/errors.ts";
+import { fileProblem } from "../files.ts";
 
-/** Turns an operating-system error into one line that names the file. */
+/** An operating-system error as one line that names the file; anything else as it is. */
 export function fileError(path: string, error: unknown): Error {
-  if (error instanceof Deno.errors.NotFound) return new InputError(`${path}: no such file`);
-  if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) {
-    return new InputError(`${path}: not permitted (${error.message.split("\n")[0]})`);
-  }
-  if (error instanceof Deno.errors.IsADirectory) {
-    return new InputError(`${path}: is a folder, a file was expected`);
-  }
-  return error as Error;
+  return fileProblem(error, path) ?? error as Error;
 }
 
 /** Whether there is a file (not a folder) at this path. */
@@ -54,20 +48,30 @@ export function toJson(value: unknown): string {
   return JSON.stringify(value, null, 2) + "\n";
 }
 
-/** Runs `write` on a temporary path beside `path`, then renames: the file is whole or not there. */
+/** Writes all bytes; a single `write` may stop early. */
+export async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
+}
+
+/**
+ * Lets `write` fill a file piece by piece under a temporary name beside `path`, then renames it: a large file needs
+ * no copy in memory, and is whole or not there.
+ * @throws {InputError} when the operating system refuses; whatever `write` throws.
+ */
 export async function writeWhole(
   path: string,
-  write: (temporary: string) => Promise<void>,
+  write: (file: Deno.FsFile) => Promise<void>,
 ): Promise<void> {
   const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
   try {
-    await write(temporary);
+    {
+      using file = await Deno.open(temporary, { write: true, createNew: true });
+      await write(file);
+      await file.sync();
+    }
     await Deno.rename(temporary, path);
   } catch (error) {
-    await Deno.remove(temporary, { recursive: true }).catch(() => {});
-    if (error instanceof Deno.errors.NotFound) {
-      throw new InputError(`${path}: cannot be written, its folder does not exist`);
-    }
+    await Deno.remove(temporary).catch(() => {});
     throw fileError(path, error);
   }
 }

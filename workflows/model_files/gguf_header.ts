@@ -14,15 +14,21 @@ export const FLOAT_TYPES: Readonly<Record<number, { dtype: string; bytes: number
 
 /** What the header parser gives for a tensor. */
 export interface GgufTensor {
+  /** GGUF name, e.g. `blk.0.attn_q.weight`. */
   readonly name: string;
+  /** Sizes, innermost first. */
   readonly shape: readonly bigint[];
+  /** GGML type number. */
   readonly dtype: number;
+  /** Bytes after the start of the tensor data. */
   readonly offset: bigint;
 }
 
 /** A parsed GGUF header. */
 export interface GgufHeader {
+  /** Values by key, e.g. `llama.block_count`. */
   readonly metadata: Readonly<Record<string, unknown>>;
+  /** What is in the file, by name. */
   readonly tensors: ReadonlyMap<string, GgufTensor>;
   /** Where tensor data starts, bytes. */
   readonly dataStart: number;

@@ -7,17 +7,18 @@
 import { InputError } from "../../kernels/errors.ts";
 import { checkConfig, type Family, type PolicyConfig } from "../../kernels/policy/config.ts";
 
-type Json = Readonly<Record<string, unknown>>;
+/** A parsed `config.json`. */
+export type HuggingFaceConfig = Readonly<Record<string, unknown>>;
 
 /** The families by their `model_type`. */
 export const FAMILIES: readonly Family[] = ["gpt2", "llama", "qwen2", "gpt_neox"];
 
 /** Typed access to a config's fields; every complaint names the file and the field. */
 class Fields {
-  readonly #json: Json;
+  readonly #json: HuggingFaceConfig;
   readonly #where: string;
 
-  constructor(json: Json, where: string) {
+  constructor(json: HuggingFaceConfig, where: string) {
     this.#json = json;
     this.#where = where;
   }
@@ -86,8 +87,8 @@ function special(f: Fields): Pick<PolicyConfig, "bosTokenId" | "eosTokenId" | "p
 
 /** Rotary settings: `rope_theta` and friends, or the newer `rope_parameters` object. */
 function rope(f: Fields, thetaNames: string[], partNames: string[], part: number) {
-  const parameters = (f.get("rope_parameters") ?? {}) as Json;
-  const scaling = (f.get("rope_scaling") ?? {}) as Json;
+  const parameters = (f.get("rope_parameters") ?? {}) as HuggingFaceConfig;
+  const scaling = (f.get("rope_scaling") ?? {}) as HuggingFaceConfig;
   for (const settings of [scaling, parameters]) {
     const kind = settings.rope_type ?? settings.type ?? "default";
     if (typeof settings !== "object" || kind !== "default") {
@@ -235,7 +236,10 @@ function gptNeox(f: Fields): PolicyConfig {
  * @param where Names the file in errors.
  * @throws {InputError} on an unknown family, a missing size, or a field whose value is not supported.
  */
-export function configFromHuggingFace(json: Json, where = "config.json"): PolicyConfig {
+export function configFromHuggingFace(
+  json: HuggingFaceConfig,
+  where = "config.json",
+): PolicyConfig {
   const f = new Fields(json, where);
   const type = f.get("model_type");
   if (type === "gpt2") return checkConfig(gpt2(f));

@@ -1,6 +1,7 @@
 /**
  * Reading a model as Hugging Face stores it: `config.json` beside `model.safetensors` or its shards.
  */
+import { dirname, join } from "node:path";
 import { InputError } from "../../kernels/errors.ts";
 import type { PolicyConfig, PolicyWeights } from "../../kernels/policy/config.ts";
 import { isFile, readJson } from "./files.ts";
@@ -16,6 +17,7 @@ const EXTRA_HEADS = /^(score|v_head|value_head)\./;
 
 /** A policy as read, with what the file holds beyond it. */
 export interface FolderModel {
+  /** The policy itself. */
   readonly weights: PolicyWeights;
   /** Reward or value heads (`score.weight`, `v_head.weight`, ...) by name. */
   readonly heads: Map<string, Tensor<Float32Array>>;
@@ -25,10 +27,10 @@ export interface FolderModel {
 
 async function openSource(folder: string): Promise<TensorSource> {
   const [single, index] = ["model.safetensors", "model.safetensors.index.json"]
-    .map((name) => `${folder}/${name}`);
+    .map((name) => join(folder, name));
   if (await isFile(single)) return await SafetensorsFile.open(single);
   if (await isFile(index)) return await openShards(index);
-  if (await isFile(`${folder}/pytorch_model.bin`)) {
+  if (await isFile(join(folder, "pytorch_model.bin"))) {
     throw new InputError(
       `${folder}: has only pytorch_model.bin (a pickle); save it with safe_serialization=True first`,
     );
@@ -67,8 +69,8 @@ function withoutHead(config: PolicyConfig, source: TensorSource, heads: number):
  */
 export async function readModelFolder(path: string): Promise<FolderModel> {
   const single = path.endsWith(".safetensors");
-  const folder = single ? path.slice(0, path.lastIndexOf("/") + 1) || "./" : path;
-  const configPath = `${folder.replace(/\/+$/, "")}/config.json`;
+  const folder = single ? dirname(path) : path;
+  const configPath = join(folder, "config.json");
   const configJson = await readJson(configPath);
   const declared = configFromHuggingFace(configJson, configPath);
   using source = single ? await SafetensorsFile.open(path) : await openSource(folder);

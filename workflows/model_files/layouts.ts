@@ -15,8 +15,11 @@ import { elementCount } from "./safetensors_header.ts";
 
 /** A float tensor under its Hugging Face name. */
 export interface NamedTensor {
+  /** Hugging Face name. */
   readonly name: string;
+  /** Sizes, outermost first. */
   readonly shape: readonly number[];
+  /** Values, row by row. */
   readonly data: Float32Array;
 }
 

@@ -1,6 +1,7 @@
 /**
  * Loading a model from whatever holds it.
  */
+import { dirname, join } from "node:path";
 import { InputError } from "../../kernels/errors.ts";
 import type { PolicyWeights } from "../../kernels/policy/config.ts";
 import { ggufTokenizer } from "../data/tokenizers/gguf.ts";
@@ -17,11 +18,13 @@ export type GenerationConfig = Readonly<Record<string, unknown>>;
 
 /** A model in memory. */
 export interface LoadedModel {
+  /** The policy itself. */
   readonly weights: PolicyWeights;
   /** null when nothing beside the weights describes one. */
   readonly tokenizer: Tokenizer | null;
   /** Generation ends at any of these. */
   readonly eosTokenIds: readonly number[];
+  /** Sampling settings that came with the model. */
   readonly generation: GenerationConfig;
   /** Reward or value heads by the name they have in the file (`score.weight`, `v_head.weight`). */
   readonly heads: ReadonlyMap<string, Tensor<Float32Array>>;
@@ -53,10 +56,8 @@ function checkVocabulary(model: LoadedModel, path: string): LoadedModel {
 
 async function loadFolder(path: string, tokenizerPath?: string): Promise<LoadedModel> {
   const { weights, heads, configJson } = await readModelFolder(path);
-  const folder = path.endsWith(".safetensors")
-    ? path.slice(0, path.lastIndexOf("/") + 1) || "."
-    : path;
-  const generationPath = `${folder}/generation_config.json`;
+  const folder = path.endsWith(".safetensors") ? dirname(path) : path;
+  const generationPath = join(folder, "generation_config.json");
   const generation = await isFile(generationPath) ? await readJson(generationPath) : {};
   const tokenizer = tokenizerPath
     ? await loadTokenizer(tokenizerPath)
@@ -83,14 +84,13 @@ async function loadFile(path: string, tokenizerPath?: string): Promise<LoadedMod
  * @throws {InputError} in one line: what is missing, malformed or not supported.
  */
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<LoadedModel> {
-  const trimmed = path.replace(/(.)\/+$/, "$1");
-  const info = await Deno.stat(trimmed).catch(() => null);
+  const info = await Deno.stat(path).catch(() => null);
   if (!info) throw new InputError(`${path}: no such model file or folder`);
-  if (info.isDirectory || trimmed.endsWith(".safetensors")) {
-    return checkVocabulary(await loadFolder(trimmed, options.tokenizer), path);
+  if (info.isDirectory || path.endsWith(".safetensors")) {
+    return checkVocabulary(await loadFolder(path, options.tokenizer), path);
   }
-  if (trimmed.endsWith(".gguf") || trimmed.endsWith(".bin")) {
-    return checkVocabulary(await loadFile(trimmed, options.tokenizer), path);
+  if (path.endsWith(".gguf") || path.endsWith(".bin")) {
+    return checkVocabulary(await loadFile(path, options.tokenizer), path);
   }
   throw new InputError(
     `${path}: a model is a Hugging Face folder, or a .safetensors, .gguf or llama2.c .bin file`,

@@ -1,6 +1,7 @@
 /**
  * Finds and reads a tokenizer: a folder, one of its files, or a GGUF file.
  */
+import { basename, dirname, join } from "node:path";
 import { InputError } from "../../kernels/errors.ts";
 import { ggufTokenizer } from "../data/tokenizers/gguf.ts";
 import {
@@ -21,14 +22,14 @@ const GPT2_PAIRS = [["vocab.json", "merges.txt"], ["encoder.json", "vocab.bpe"]]
  * @returns null when the folder holds none.
  */
 export async function folderTokenizer(folder: string): Promise<Tokenizer | null> {
-  const at = (name: string) => `${folder}/${name}`;
+  const at = (name: string) => join(folder, name);
   if (await isFile(at("tokenizer.json"))) {
     const files = new Map<string, Uint8Array>();
     for (const name of TOKENIZER_FILES) {
       if (await isFile(at(name))) files.set(name, await readBytes(at(name)));
     }
     return await HuggingFaceTokenizer.create(files).catch((error) => {
-      throw error instanceof InputError ? new InputError(`${folder}/${error.message}`) : error;
+      throw error instanceof InputError ? new InputError(at(error.message)) : error;
     });
   }
   for (const [vocab, merges] of GPT2_PAIRS) {
@@ -55,14 +56,13 @@ export async function loadTokenizer(path: string): Promise<Tokenizer> {
   }
   if (path.endsWith(".bin")) return llama2cTokenizer(await readBytes(path), path);
   if (await isFile(path)) {
-    const name = path.slice(path.lastIndexOf("/") + 1);
+    const name = basename(path);
     const known = ["tokenizer.json", ...GPT2_PAIRS.flat()] as string[];
     if (!known.includes(name)) {
       throw new InputError(`${path}: a tokenizer is a folder, .gguf, .bin, or ${known.join(", ")}`);
     }
   }
-  const folder = await isFile(path) ? path.slice(0, path.lastIndexOf("/") + 1) || "." : path;
-  const found = await folderTokenizer(folder.replace(/(.)\/+$/, "$1"));
+  const found = await folderTokenizer(await isFile(path) ? dirname(path) : path);
   if (found) return found;
   throw new InputError(`${path}: no tokenizer here (tokenizer.json, or vocab.json and merges.txt)`);
 }

@@ -8,6 +8,7 @@ import { type LoraModule, loraModules } from "./names.ts";
 
 /** The two factors of one linear layer, in the module's own row order. */
 export interface LoraTarget {
+  /** The layer it adapts. */
   readonly module: LoraModule;
   /** [r, inFeatures] */
   readonly A: Float32Array;
@@ -19,11 +20,13 @@ export interface LoraTarget {
 export interface LoraAdapter {
   /** Rank. */
   readonly r: number;
+  /** Numerator of the scale. */
   readonly alpha: number;
   /** Dropout on the adapter's input while training, 0 to 1. */
   readonly dropout: number;
   /** rsLoRA: scale by alpha / sqrt(r). */
   readonly rankStabilised: boolean;
+  /** The adapted layers. */
   readonly targets: readonly LoraTarget[];
 }
 

@@ -17,6 +17,7 @@ export interface TensorLayout {
   readonly parameter: string;
   /** The block inside it: rows `rowStart` to `rowStart + rowCount - 1` (elements, for a vector). */
   readonly rowStart: number;
+  /** Rows of the block. */
   readonly rowCount: number;
   /** Row length; 1 for a vector. */
   readonly columns: number;
@@ -218,6 +219,7 @@ export interface LoraModule {
   readonly rowStart: number;
   /** Output features. */
   readonly rowCount: number;
+  /** Input features. */
   readonly inFeatures: number;
   /** Internal row `rowStart + i` is output feature `rowOrder[i]` of the module; null: the same order. */
   readonly rowOrder: Uint32Array | null;

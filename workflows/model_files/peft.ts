@@ -6,7 +6,8 @@
  */
 import { InputError } from "../../kernels/errors.ts";
 import type { PolicyConfig } from "../../kernels/policy/config.ts";
-import { isFile, readJson, toJson, writeWhole } from "./files.ts";
+import { writeFileAtomic } from "../files.ts";
+import { fileError, isFile, readJson, toJson } from "./files.ts";
 import { type LoraAdapter, type LoraTarget, selectModules } from "./lora.ts";
 import { type LoraModule, loraModules } from "./names.ts";
 import { SafetensorsFile, type Tensor, type TensorSource } from "./safetensors.ts";
@@ -165,10 +166,9 @@ export async function writeAdapter(
     { name: `${PREFIX}${module.hfModule}.lora_A.weight`, shape: [r, module.inFeatures], data: A },
     { name: `${PREFIX}${module.hfModule}.lora_B.weight`, shape: [module.rowCount, r], data: B },
   ]);
-  await Deno.mkdir(folder, { recursive: true });
+  await Deno.mkdir(folder, { recursive: true }).catch((error) => {
+    throw fileError(folder, error);
+  });
   await writeSafetensors(`${folder}/adapter_model.safetensors`, tensors);
-  await writeWhole(
-    `${folder}/adapter_config.json`,
-    (path) => Deno.writeTextFile(path, toJson(json)),
-  );
+  await writeFileAtomic(`${folder}/adapter_config.json`, toJson(json));
 }

@@ -4,6 +4,7 @@
  * Tensors are read one at a time by seeking, so that memory holds what the caller keeps plus the tensor being
  * read, never the file twice.
  */
+import { basename, dirname, join } from "node:path";
 import { InputError } from "../../kernels/errors.ts";
 import { checkFinite, decodeFloats, type TensorArray } from "./dtypes.ts";
 import { fileError, readJson } from "./files.ts";
@@ -11,7 +12,9 @@ import { headerLength, parseHeader, type TensorInfo } from "./safetensors_header
 
 /** A tensor in memory. */
 export interface Tensor<T extends TensorArray = TensorArray> {
+  /** Sizes, outermost first. */
   readonly shape: readonly number[];
+  /** Values, row by row. */
   readonly data: T;
 }
 
@@ -46,6 +49,7 @@ export interface TensorSource extends Disposable {
 
 /** An open safetensors file. */
 export class SafetensorsFile implements TensorSource {
+  /** As it was opened; named in errors. */
   readonly path: string;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   readonly metadata: ReadonlyMap<string, string>;
@@ -120,7 +124,10 @@ export class SafetensorsFile implements TensorSource {
     }
   }
 
-  /** @throws {InputError} naming a tensor that is missing, not of a float type, NaN or infinite. */
+  /**
+   * A float tensor as float32 values.
+   * @throws {InputError} naming a tensor that is missing, not of a float type, NaN or infinite.
+   */
   async float32(name: string): Promise<Tensor<Float32Array>> {
     const [{ dtype, shape }, bytes] = await this.#bytes(name);
     const data = decodeFloats(dtype, bytes, this.#where(name));
@@ -132,6 +139,7 @@ export class SafetensorsFile implements TensorSource {
     return `${this.path}: tensor "${name}"`;
   }
 
+  /** Closes the file. */
   [Symbol.dispose](): void {
     this.#file.close();
   }
@@ -178,15 +186,14 @@ export async function openShards(indexPath: string): Promise<TensorSource> {
       `${indexPath}: expected an object "weight_map" (tensor name -> file name)`,
     );
   }
-  const folder = indexPath.slice(0, indexPath.lastIndexOf("/") + 1);
   const opened = new Map<string, SafetensorsFile>();
   const files = new Map<string, SafetensorsFile>();
   try {
     for (const [name, shard] of Object.entries(map)) {
-      if (typeof shard !== "string" || shard.includes("/") || shard.includes("\\")) {
+      if (typeof shard !== "string" || basename(shard) !== shard || shard.includes("\\")) {
         throw new InputError(`${indexPath}: "${name}" must name a file of the same folder`);
       }
-      const file = opened.get(shard) ?? await SafetensorsFile.open(folder + shard);
+      const file = opened.get(shard) ?? await SafetensorsFile.open(join(dirname(indexPath), shard));
       opened.set(shard, file);
       if (!file.tensors.has(name)) {
         throw new InputError(`${indexPath}: "${name}" is not in ${shard}, as the index says`);

@@ -9,8 +9,11 @@ import { type Dtype, DTYPE_BYTES } from "./dtypes.ts";
 
 /** One tensor's place in a file. */
 export interface TensorInfo {
+  /** Key in the header. */
   readonly name: string;
+  /** Number type. */
   readonly dtype: Dtype;
+  /** Sizes, outermost first; empty for a scalar. */
   readonly shape: readonly number[];
   /** First byte, counted from the start of the file. */
   readonly begin: number;
@@ -20,7 +23,9 @@ export interface TensorInfo {
 
 /** What the header says. */
 export interface SafetensorsHeader {
+  /** Places by name, in file order. */
   readonly tensors: Map<string, TensorInfo>;
+  /** The `__metadata__` strings. */
   readonly metadata: ReadonlyMap<string, string>;
 }
 

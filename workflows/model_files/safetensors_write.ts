@@ -9,13 +9,17 @@ import {
   type SaveDtype,
   type TensorArray,
 } from "./dtypes.ts";
-import { toJson, writeWhole } from "./files.ts";
+import { writeFileAtomic } from "../files.ts";
+import { toJson, writeAll, writeWhole } from "./files.ts";
 import { elementCount } from "./safetensors_header.ts";
 
 /** A tensor to write. Give `data` as a function to build it only when its turn comes. */
 export interface TensorToWrite {
+  /** Key in the header. */
   readonly name: string;
+  /** Sizes, outermost first. */
   readonly shape: readonly number[];
+  /** Values, row by row. */
   readonly data: TensorArray | (() => Float32Array);
 }
 
@@ -87,11 +91,6 @@ function encode(tensor: TensorToWrite, dtype: SaveDtype): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-/** Writes all bytes; a single `write` may stop early. */
-export async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
-}
-
 /**
  * Writes one file, under a temporary name until it is complete.
  * @throws {InputError} on a repeated name, a shape that does not fit its data, or a value beyond float16.
@@ -101,8 +100,7 @@ export async function writeSafetensors(
   tensors: readonly TensorToWrite[],
   options: WriteOptions = {},
 ): Promise<void> {
-  await writeWhole(path, async (temporary) => {
-    using file = await Deno.open(temporary, { write: true, createNew: true });
+  await writeWhole(path, async (file) => {
     await writeAll(file, header(tensors, options));
     for (const tensor of tensors) await writeAll(file, encode(tensor, options.dtype ?? "f32"));
   });
@@ -141,5 +139,5 @@ export async function writeModelTensors(
   }
   const totalSize = tensors.reduce((sum, tensor) => sum + byteCount(tensor, dtype), 0);
   const index = { metadata: { total_size: totalSize }, weight_map: weightMap };
-  await Deno.writeTextFile(`${folder}/model.safetensors.index.json`, toJson(index));
+  await writeFileAtomic(`${folder}/model.safetensors.index.json`, toJson(index));
 }

@@ -1,10 +1,12 @@
 /**
  * Saving a model as a Hugging Face folder.
  */
+import { resolve } from "node:path";
 import type { PolicyWeights } from "../../kernels/policy/config.ts";
 import type { Tokenizer } from "../data/tokenizers/tokenizer.ts";
 import type { SaveDtype } from "./dtypes.ts";
-import { toJson } from "./files.ts";
+import { writeFileAtomic } from "../files.ts";
+import { fileError, toJson } from "./files.ts";
 import { configToHuggingFace } from "./hf_config.ts";
 import { lazyHuggingFace } from "./layouts.ts";
 import type { GenerationConfig } from "./load_model.ts";
@@ -13,6 +15,7 @@ import { type TensorToWrite, writeModelTensors } from "./safetensors_write.ts";
 
 /** Options of {@linkcode saveModel}. */
 export interface SaveOptions {
+  /** Its files are written beside the weights. */
   readonly tokenizer?: Tokenizer | null;
   /** Number format of the weights. Default `f32`. */
   readonly dtype?: SaveDtype;
@@ -67,7 +70,7 @@ export async function saveModel(
   options: SaveOptions = {},
 ): Promise<void> {
   const { tokenizer, dtype = "f32", generation = {}, heads = new Map(), shardBytes } = options;
-  const path = folder.replace(/(.)\/+$/, "$1");
+  const path = resolve(folder);
   const config = { ...configToHuggingFace(weights.config), torch_dtype: TORCH_DTYPES[dtype] };
   const tensors: TensorToWrite[] = lazyHuggingFace(weights.config, weights.tensors);
   for (const [name, head] of heads) tensors.push({ name, ...head });
@@ -81,14 +84,13 @@ export async function saveModel(
       ["config.json", toJson(config)],
     ];
     for (const [name, content] of files) {
-      const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-      await Deno.writeFile(`${temporary}/${name}`, bytes);
+      await writeFileAtomic(`${temporary}/${name}`, content);
     }
     const exists = await Deno.stat(path).then(() => true, () => false);
     if (exists) await moveInto(path, temporary);
     else await Deno.rename(temporary, path);
   } catch (error) {
     await Deno.remove(temporary, { recursive: true }).catch(() => {});
-    throw error;
+    throw fileError(folder, error);
   }
 }

@@ -11,6 +11,7 @@ import { saveModel } from "../../../workflows/model_files/save_model.ts";
 import { forward, toPolicy } from "../../reference/transformer.ts";
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "../../assert.ts";
 import { sharedTest } from "../../shared.ts";
+import { CANNOT_MOUNT, mountDisk } from "../../small_disk.ts";
 import { CONFIGS, inFolder, randomWeights } from "./fixtures.ts";
 
 const QWEN = CONFIGS.qwen2;
@@ -81,6 +82,29 @@ Deno.test("folder: a failed save leaves nothing behind", async () => {
   });
 });
 
+const disk = await mountDisk(64);
+await disk?.release();
+Deno.test({
+  name: `folder: a full disk leaves nothing half-written${disk ? "" : CANNOT_MOUNT}`,
+  ignore: !disk,
+  fn: async () => {
+    const disk = (await mountDisk(64))!;
+    try {
+      const small = randomWeights(QWEN);
+      await saveModel(`${disk.folder}/small`, small);
+      const large = randomWeights({ ...QWEN, vocabSize: 2000 });
+      for (const name of ["large", "small"]) {
+        const save = () => saveModel(`${disk.folder}/${name}`, large);
+        await assertRejects(save, InputError, "the disk is full");
+      }
+      assertEquals(files(disk.folder), ["small"]);
+      assertEquals((await loadModel(`${disk.folder}/small`)).weights, small);
+    } finally {
+      await disk.release();
+    }
+  },
+});
+
 Deno.test("folder: a reward model without an output head is tied to its embedding", async () => {
   await inFolder(async (folder) => {
     const config = CONFIGS["llama with all biases"];
@@ -105,7 +129,7 @@ const BAD_FOLDERS: [string, Spoil, string][] = [
   [
     "no config",
     (_, folder) => Deno.removeSync(`${folder}/config.json`),
-    "config.json: no such file",
+    "config.json does not exist",
   ],
   [
     "a config that is no JSON",

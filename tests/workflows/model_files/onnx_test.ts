@@ -140,7 +140,7 @@ Deno.test("ONNX: weights outside the file give the same logits", async () => {
 
 Deno.test("ONNX: a file cannot be written into a folder that is not there", async () => {
   const write = () => exportOnnx("/nonexistent/model.onnx", randomWeights(CONFIGS.gpt2));
-  await assertRejects(write, InputError, "/nonexistent");
+  await assertRejects(write, InputError, "/nonexistent/model.onnx does not exist");
 });
 
 Deno.test("protobuf: known encodings", () => {

@@ -13,6 +13,7 @@ import type { Tokenizer } from "./tokenizer.ts";
 export interface ChatMessage {
   /** `system`, `user`, `assistant`, or what else the template knows. */
   readonly role: string;
+  /** What was said. */
   readonly content: string;
 }
 
@@ -26,6 +27,7 @@ export interface ChatOptions {
 
 /** Tokens of a conversation. */
 export interface ChatTokens {
+  /** Token ids of the whole conversation. */
   readonly ids: number[];
   /** 1 for each token the assistant wrote (its end-of-turn token included), else 0. */
   readonly assistantMask: number[];

@@ -86,6 +86,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
   }
 
   /**
+   * Builds the tokenizer that a folder's files describe.
    * @param files `tokenizer.json`, and `tokenizer_config.json` and others where they exist.
    * @throws {InputError} when `tokenizer.json` is missing, malformed, or of an unknown kind.
    */

@@ -9,14 +9,19 @@ export type PieceKind = "normal" | "control" | "byte" | "unknown" | "literal";
 export interface Piece {
   /** Text with plain spaces; `<0xNN>` for a byte. */
   readonly text: string;
+  /** The higher, the earlier it is merged. */
   readonly score: number;
+  /** What it stands for. */
   readonly kind: PieceKind;
 }
 
 /** Everything besides the pieces. */
 export interface SentencePieceOptions {
+  /** Beginning of a sequence. */
   readonly bosId: number | null;
+  /** End of a sequence. */
   readonly eosId: number | null;
+  /** Fills up a batch. */
   readonly padId: number | null;
   /** `encode` starts with BOS. */
   readonly addBos: boolean;
@@ -24,6 +29,7 @@ export interface SentencePieceOptions {
   readonly controlInText: boolean;
   /** A space is put before the text, and taken away again by `decode`. */
   readonly spacePrefix: boolean;
+  /** Jinja template for messages. */
   readonly chatTemplate: string | null;
   /** Original files to write beside `tokenizer.json`. */
   readonly original: ReadonlyMap<string, Uint8Array>;

@@ -28,6 +28,7 @@ export class SentencePieceTokenizer implements Tokenizer {
   /** Cuts out tokens that are recognised whole; null when there are none. */
   readonly #whole: RegExp | null;
 
+  /** Ids are positions in `pieces`. */
   constructor(pieces: readonly Piece[], options: SentencePieceOptions) {
     this.#pieces = pieces;
     this.#options = options;

@@ -53,7 +53,10 @@ export class TextStream {
   #window: number[];
   #shown: string;
 
-  /** @param prompt Ids that come before; their text is not returned. */
+  /**
+   * Starts a stream.
+   * @param prompt Ids that come before; their text is not returned.
+   */
   constructor(tokenizer: Tokenizer, prompt: readonly number[] = [], options: DecodeOptions = {}) {
     this.#tokenizer = tokenizer;
     this.#options = options;

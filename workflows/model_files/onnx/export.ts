@@ -1,9 +1,9 @@
 /**
  * Writing a policy as an ONNX file that onnxruntime and onnxruntime-web run as it is.
  */
+import { basename } from "node:path";
 import type { PolicyWeights } from "../../../kernels/policy/config.ts";
-import { writeWhole } from "../files.ts";
-import { writeAll } from "../safetensors_write.ts";
+import { writeAll, writeWhole } from "../files.ts";
 import { type GraphOptions, policyGraph } from "./policy_graph.ts";
 
 /** A protocol buffer cannot exceed 2^31 - 1 bytes; this leaves room for everything but the weights. */
@@ -44,8 +44,7 @@ export async function exportOnnx(
   const graph = policyGraph(weights, options);
   const weightBytes = graph.weights.reduce((sum, { data }) => sum + data.byteLength, 0);
   const write = (to: string, chunks: readonly Uint8Array[]) =>
-    writeWhole(to, async (temporary) => {
-      using file = await Deno.open(temporary, { write: true, createNew: true });
+    writeWhole(to, async (file) => {
       for (const chunk of chunks) await writeAll(file, chunk);
     });
   if (weightBytes <= maxInsideBytes) {
@@ -57,7 +56,6 @@ export async function exportOnnx(
     new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
   );
   await write(data, bytes);
-  const name = data.slice(data.lastIndexOf("/") + 1);
-  await write(path, graph.model(weights.config.family, name).chunks);
+  await write(path, graph.model(weights.config.family, basename(data)).chunks);
   return [path, data];
 }

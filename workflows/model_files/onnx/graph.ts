@@ -19,8 +19,11 @@ const ATTRIBUTE_INTS = 7;
 
 /** A large constant; its bytes stay outside the message until it is written. */
 export interface Weight {
+  /** Initializer name. */
   readonly name: Value;
+  /** Sizes, outermost first. */
   readonly shape: readonly number[];
+  /** Values, row by row. */
   readonly data: Float32Array;
 }
 
@@ -51,6 +54,7 @@ function tensorHead(name: Value, type: number, shape: readonly number[]): Messag
 
 /** Builds a graph node by node; every method that makes a value returns its name. */
 export class Graph {
+  /** Large constants, in the order they are stored. */
   readonly weights: Weight[] = [];
   readonly #nodes: Message[] = [];
   readonly #constants = new Map<string, Message>();
