@@ -8,11 +8,12 @@
  * medians. Blocks are forward, queries, keys; ms of the three kernels; CPU seconds to compile them cold:
  *
  *     headDim 24   8,8,8   2.2  2.5  3.2   0.6 1.7 1.6      headDim 64   8,4,4    6.7 10.9 12.7   3.1 3.5 3.3
- *                * 8,4,4   2.2  3.5  4.3   0.6 0.6 0.5                 * 4,2,2    9.0 15.5 18.9   1.1 1.1 1.1
- *                  4,2,2   3.2  5.7  7.0   0.3 0.3 0.3                   2,1,1   14.1 29.4 31.3
- *     headDim 32   8,8,8   3.0  3.7  4.6   1.0 3.2 2.9
- *                * 8,4,4   3.0  5.1  5.8   1.0 1.0 0.9      (* chosen; headDim 24 has 8,5,5 by the same rule)
- *                  4,2,2   4.4  7.7  9.0   0.5 0.5 0.4
+ *                * 8,5,5   2.3  3.2  3.9   0.8 1.0 0.9                 * 4,2,2    9.0 15.5 18.9   1.1 1.1 1.1
+ *                  8,4,4   2.2  3.5  4.4   0.6 0.6 0.5                   2,1,1   14.1 29.4 31.3   0.4 0.5 0.5
+ *     headDim 32   8,8,8   3.0  3.7  4.6   1.0 3.2 2.9      headDim 128
+ *                * 8,4,4   3.0  5.1  5.8   1.0 1.0 0.9                 * 2,1,1                    1.4 1.6 1.6
+ *                  4,2,2   4.4  7.7  9.0   0.5 0.5 0.4      headDim 256
+ *                                               (* chosen)             * 1,1,1                    2.6 6.5 7.0
  *
  * Walking the other side four rows at a time was no faster and took twice as long to compile. Decoding one token at
  * context 100, headDim 32: shared by 8 lanes against alone 106 : 124 us with 4 (row, head) pairs, 252 : 197 with 32 and
