@@ -1,4 +1,5 @@
-// fisher += scale * d_theta^2, over flat vectors. Each invocation owns every stride-th vec4.
+// fisher += scale * d_theta^2, over flat vectors: squared gradients, summed with a weight.
+// Each invocation owns every stride-th vec4.
 @group(0) @binding(0) var<storage, read> d_theta: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> fisher: array<vec4f>;
 struct Shape { length4: u32, scale: f32 }

@@ -6,7 +6,7 @@
  */
 import { InputError } from "../errors.ts";
 import type { Gpu } from "./device.ts";
-import type { Dispatch } from "./tape.ts";
+import type { Dispatch } from "./dispatch.ts";
 
 /** Time of one kernel over a replay. */
 export interface ProfileRow {

@@ -9,35 +9,10 @@
 import { DeviceError, InputError } from "../errors.ts";
 import { Clock } from "./clock.ts";
 import { type Gpu, mib } from "./device.ts";
-import {
-  type CompiledKernel,
-  compileKernel,
-  type Kernel,
-  type Overrides,
-  packUniforms,
-} from "./kernel.ts";
+import { type Dispatch, MAX_LOOP_ITERATIONS } from "./dispatch.ts";
+import { type CompiledKernel, compileKernel, packUniforms } from "./kernel.ts";
 import { planSlots } from "./plan.ts";
 import { type DType, type Place, Tensor } from "./tensor.ts";
-
-/** One kernel launch. */
-export interface Dispatch {
-  readonly kernel: Kernel;
-  readonly bindings: Readonly<Record<string, Tensor>>;
-  readonly uniforms?: Readonly<Record<string, number>>;
-  readonly overrides?: Overrides;
-  /** Workgroups along x, y, z. */
-  readonly groups: readonly [number, number?, number?];
-  /** Most loop iterations any one invocation makes; see {@linkcode MAX_LOOP_ITERATIONS}. */
-  readonly loops?: number;
-  /** Floating-point operations, for the profile table. */
-  readonly flops?: number;
-}
-
-/**
- * Mesa's software rasteriser silently stops all loops of an invocation after 65,535 iterations and returns a
- * plausible wrong number. Every kernel with a loop states its count, and the tape refuses longer ones everywhere.
- */
-export const MAX_LOOP_ITERATIONS = 65_000;
 
 interface Step {
   readonly dispatch: Dispatch;

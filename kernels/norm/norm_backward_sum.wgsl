@@ -1,4 +1,5 @@
-// Second stage: d_weight [columns] += sum over chunks, and d_bias likewise unless RMS is 1. One invocation owns a vec4.
+// Second stage of norm_backward_weight.wgsl: d_weight [columns] += sum over chunks, and d_bias likewise unless RMS is 1.
+// partial is [chunks, 2 stride] = [d_weight | d_bias]. One invocation owns a vec4 of columns.
 @group(0) @binding(0) var<storage, read> partial: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> d_weight: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> d_bias: array<vec4f>;

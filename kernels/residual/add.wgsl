@@ -1,4 +1,5 @@
-// y = a + b, elementwise; all [rows, columns] with the same row padding. Each invocation adds one vec4.
+// y = a + b, elementwise; all [rows, columns] with the same row padding, so zeros stay zeros.
+// Each invocation adds one vec4.
 @group(0) @binding(0) var<storage, read> a: array<vec4f>;
 @group(0) @binding(1) var<storage, read> b: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> y: array<vec4f>;

@@ -1,4 +1,5 @@
-// Layout of the settings buffer, u32 [16]; floats by their bits. settings.ts writes it.
+// Layout of the settings buffer, u32 [16]; floats by their bits.
+// settings.ts writes it.
 const TEMPERATURE = 0u; // 0: greedy
 const TOP_K = 1u; // 0: all
 const TOP_P = 2u; // 1: all

@@ -1,4 +1,5 @@
-// y = softmax(x) per row, or log softmax(x) when LOG; x, y [rows, columns]. One workgroup owns a row.
+// y = softmax(x) per row, or log softmax(x) when LOG; x, y [rows, columns].
+// One workgroup owns a row.
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
 struct Shape { rows: u32, columns: u32, columns4: u32 }

@@ -6,19 +6,9 @@
  * that an npm package ships with a loader of its own, needs no rights at all. macOS and Windows bring Metal and D3D12.
  */
 import { InputError } from "../../kernels/errors.ts";
-import { type System, system } from "./system.ts";
+import { type FoundAdapter, type System, system } from "./system.ts";
 
-/** What is known of an adapter before it is opened. */
-export interface FoundAdapter {
-  /** Vendor as WebGPU tells it: a name or a PCI number. */
-  readonly vendor: string;
-  /** Architecture, often empty. */
-  readonly architecture: string;
-  /** The driver's own name for the device. */
-  readonly description: string;
-  /** It computes on the CPU. */
-  readonly software: boolean;
-}
+export type { FoundAdapter };
 
 /** What a process needs in its environment to find an adapter. */
 export interface AdapterSetup {

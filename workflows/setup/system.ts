@@ -3,8 +3,19 @@
  * Tests put another {@linkcode System} in its place.
  */
 import { join } from "node:path";
-import type { FoundAdapter } from "./adapter.ts";
 import { type SwiftShader, unpackSwiftShader } from "./swiftshader.ts";
+
+/** What is known of an adapter before it is opened. */
+export interface FoundAdapter {
+  /** Vendor as WebGPU tells it: a name or a PCI number. */
+  readonly vendor: string;
+  /** Architecture, often empty. */
+  readonly architecture: string;
+  /** The driver's own name for the device. */
+  readonly description: string;
+  /** It computes on the CPU. */
+  readonly software: boolean;
+}
 
 /** The machine as the adapter set-up sees it. */
 export interface System {
