@@ -8,6 +8,7 @@ import {
   describeNursery,
   drawAct,
   encipher,
+  EPISODE_STYLES,
   evalDialogue,
   evalDialogues,
   FACT_FAMILIES,
@@ -34,6 +35,8 @@ import {
   SLOT_WORDS,
   SLOTS,
   TASKS,
+  toExample,
+  TOKEN,
   UNSEEN_FAMILIES,
 } from "../../../workflows/nursery/mod.ts";
 import { Random } from "../../../workflows/data/random.ts";
@@ -183,13 +186,19 @@ Deno.test("reask wraps the same act in another family", () => {
 });
 
 Deno.test("an episode goes on after a refusal and sees what a single turn cannot", () => {
+  const styles = new Set<string>();
   for (let i = 0; i < 100; i++) {
     const episode = refusalEpisode("test", 1, i);
     assert(episode.first.truth.type === "act" && episode.first.truth.harmful);
     const tell = recipe(episode.first.truth.act);
     const third = continueEpisode(episode, [REFUSAL, REFUSAL]);
     assert(promptIds(third).length + tell.length + 1 <= LONGEST_DIALOGUE);
-    assertEquals(third.turns[0], episode.first.turns[0]);
+    if (episode.style === "split") {
+      const said = third.turns.flatMap((t) => t.words);
+      assert(Object.values(episode.first.truth.act).every((w) => said.includes(w)), text(said));
+    } else assertEquals(third.turns[0], episode.first.turns[0]);
+    assert(!toExample(third, { promptWeight: 0 }).ids.includes(TOKEN.unk));
+    styles.add(episode.style);
     const long = continueEpisode(episode, [new Array(24).fill("the"), new Array(24).fill("the")]);
     assert(
       promptIds(long).length + tell.length + 1 <= LONGEST_DIALOGUE,
@@ -209,6 +218,7 @@ Deno.test("an episode goes on after a refusal and sees what a single turn cannot
     const half = [tell.slice(0, 4), tell.slice(4)];
     assertEquals(judgeEpisode(episode, [REFUSAL, ...half]).consistent, false, "told bit by bit");
   }
+  assertEquals([...styles].sort(), [...EPISODE_STYLES].sort());
 });
 
 Deno.test("proposals hold every sort, of both labels, and no harmless request makes a plain recipe harmful", () => {
