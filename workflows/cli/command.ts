@@ -152,7 +152,14 @@ async function settings<O extends Options>(
     : null;
   const entries = command.ownConfig ? [] : overrides.map(parseOverride);
   // `options` holds the command's own and the common ones, so the values do too.
-  return mergeSettings(options, flags, entries, file) as Values<O> & CommonValues;
+  const values = mergeSettings(options, flags, entries, file) as Values<O> & CommonValues;
+  // A configuration's own `adapter` comes before the environment's; such a command looks there itself.
+  return command.ownConfig ? values : { ...values, adapter: values.adapter ?? defaultAdapter() };
+}
+
+/** The adapter that the environment names (`INFANT_ADAPTER`). */
+export function defaultAdapter(): string | undefined {
+  return Deno.env.get("INFANT_ADAPTER") || undefined;
 }
 
 /** What the user is told about an exception, and the exit code it means. */

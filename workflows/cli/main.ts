@@ -10,6 +10,7 @@ import { suggestion } from "../config/nearest.ts";
 import { type AdapterSetup, ensureAdapter } from "../setup/adapter.ts";
 import { childEnvironment } from "../setup/system.ts";
 import { runChild } from "./child.ts";
+import { defaultAdapter } from "./command.ts";
 
 /** What a command is allowed and whether it computes. */
 interface Entry {
@@ -67,7 +68,7 @@ const say = (line: string) => console.error(`infant: ${line}`);
 function adapterName(args: readonly string[]): string | undefined {
   const at = args.indexOf("--adapter");
   const written = at >= 0 ? args[at + 1] : args.findLast((arg) => /^(--)?adapter=/.test(arg));
-  return written?.replace(/^(--)?adapter=/, "") || Deno.env.get("INFANT_ADAPTER") || undefined;
+  return written?.replace(/^(--)?adapter=/, "") || defaultAdapter();
 }
 
 async function setUp(entry: Entry, args: readonly string[]): Promise<AdapterSetup | string | null> {

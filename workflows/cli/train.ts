@@ -12,13 +12,15 @@ import { progress } from "../logging/progress.ts";
 import type { Reporter } from "../logging/reporter.ts";
 import { type CheckpointPlace, defaultRunFolder, listCheckpoints } from "../run_folder.ts";
 import { trainInWorker } from "../train/in_worker.ts";
-import { type Command, type CommonValues, defineCommand, main } from "./command.ts";
+import { type Command, type CommonValues, defaultAdapter, defineCommand, main } from "./command.ts";
 import type { Values } from "./options.ts";
 
 /** What a trainer is asked to do. */
 export interface TrainRequest {
   /** What to train. */
   readonly config: TrainConfig;
+  /** Adapter by part of its name; undefined: the best there is. */
+  readonly adapter: string | undefined;
   /** The run folder; a new run makes it with `createRunFolder` once data and model are known to be good. */
   readonly folder: string;
   /** The checkpoint to go on from; null: a new run. */
@@ -97,7 +99,15 @@ export function trainCommand(train: Train): Command<typeof OPTIONS> {
         reporter.note("stopping after this step; press Ctrl-C again to end at once");
         stop.abort();
       });
-      const result = await train({ config, folder, resume, reporter, signal: stop.signal });
+      const adapter = config.adapter ?? defaultAdapter();
+      const result = await train({
+        config,
+        adapter,
+        folder,
+        resume,
+        reporter,
+        signal: stop.signal,
+      });
       note(stop.signal.aborted ? `stopped: continue with --resume ${folder}` : `done: ${folder}`);
       return { ok: !stop.signal.aborted, json: { run: folder, ...result } };
     },

@@ -17,8 +17,11 @@ export interface SwiftShader {
   readonly manifest: string;
 }
 
-/** Not a literal, so that the package is fetched when it is needed, not with every start. */
-const PACKAGE: string = "@sparticuz/chromium";
+/**
+ * Not a literal, and not in deno.json, so that it is fetched only where it is needed: Deno fetches the one when a
+ * program starts and the other when a task does.
+ */
+const PACKAGE: string = "npm:@sparticuz/chromium@147.0.0";
 const FILES = ["libvulkan.so.1", "libvk_swiftshader.so", "vk_swiftshader_icd.json"];
 
 /**
