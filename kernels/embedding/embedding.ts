@@ -117,8 +117,7 @@ export function sortByEntry(
       at += 4;
     }
   }
-  const next = starts.slice();
   const order = new Uint32Array(indices.length);
-  indices.forEach((entry, row) => order[next[entry]++] = row);
+  indices.forEach((entry, row) => order[starts[entry]++] = row);
   return { order, segments };
 }

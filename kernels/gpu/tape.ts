@@ -124,14 +124,11 @@ export class Tape {
     const out = this.noGrad(segment);
     out.needsGrad = true;
     this.onBackward(() => {
-      const outer = this.#backward;
-      this.#backward = [];
-      this.#recordBackward = true;
+      this.#recordBackward = true; // backward() has taken all closures: those of the segment are alone
       const again = segment();
       this.#recordBackward = false;
       again.grad = out.grad;
       this.backward();
-      this.#backward = outer;
     });
     return out;
   }

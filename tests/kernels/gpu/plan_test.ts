@@ -89,6 +89,15 @@ Deno.test("a free slot that fits is taken before one that must grow", () => {
   assertEquals(slotOf.get(next), slotOf.get(large));
 });
 
+Deno.test("of the free slots that fit the smallest is taken", () => {
+  const free = [64, 32, 128].map(place);
+  const last = place(24);
+  const uses = [...free.map((p) => [write(p)]), free.map(read), [write(last)]];
+  const { slotOf, slotBytes } = planSlots(uses, new Set());
+  assertEquals(slotBytes, [64, 32, 128]);
+  assertEquals(slotOf.get(last), slotOf.get(free[1]));
+});
+
 Deno.test("reading before writing is refused, naming the tensor", () => {
   const late = place();
   assertThrows(() => planSlots([[read(late)]], new Set()), Error, "x in k is read before");

@@ -130,6 +130,19 @@ for (const { form, schedule } of ALL) {
     }
   });
 
+  Deno.test(`matmul ${form}, ${schedule}: a NaN stays in its own product of a batch`, async () => {
+    const gpu = await testGpu();
+    const shape = { m: 6, n: 10, k: 5 };
+    const { a, aValues, bValues } = operands(gpu, form, shape, 2);
+    const first = expected(form, aValues, bValues, shape);
+    bValues.fill(NaN, bValues.length / 2);
+    const { b: size } = operandShapes(form, shape);
+    const b = tensorOf(gpu, "b", [2 * size[0], size[1]], bValues);
+    const [c] = await runTape(gpu, (tape) => [matmul(tape, form, a, b, { schedule, batch: 2 })]);
+    assert(relativeError(c.subarray(0, 60), first) < TOLERANCE, "first product");
+    assert(c.subarray(60).every(Number.isNaN), "second product");
+  });
+
   Deno.test(`matmul ${form}, ${schedule}: windows of A and C, nothing beside them is touched`, async () => {
     const gpu = await testGpu();
     // Windows inside (a whole number of fours wide), and up to the matrix's end (any width).
