@@ -1,11 +1,11 @@
 // Elastic weight consolidation over flat vectors: d_theta += kappa F (theta - anchor), and the penalty's partial sums
-// partial[index + group] = sum of kappa / 2 F (theta - anchor)^2 over the group's chunk. Entries from `length` on count 0.
+// parts[index + group] = sum of kappa / 2 F (theta - anchor)^2 over the group's chunk. Entries from `length` on count 0.
 // Group g owns the vec4 values from g * chunk4 to (g + 1) * chunk4. Without ADD_GRADIENT d_theta is not touched.
 @group(0) @binding(0) var<storage, read> theta: array<vec4f>;
 @group(0) @binding(1) var<storage, read> anchor: array<vec4f>;
 @group(0) @binding(2) var<storage, read> fisher: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> d_theta: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> partial: array<f32>;
+@group(0) @binding(4) var<storage, read_write> parts: array<f32>;
 struct Shape { length: u32, chunk4: u32, index: u32, kappa: f32 }
 @group(0) @binding(5) var<uniform> shape: Shape;
 override ADD_GRADIENT: bool = true;
@@ -24,5 +24,5 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group
     if (ADD_GRADIENT) { d_theta[i] += pull; }
   }
   let total = sum4(row_sum(sum, lane));
-  if (lane == 0u) { partial[shape.index + group.x] = total; }
+  if (lane == 0u) { parts[shape.index + group.x] = total; }
 }

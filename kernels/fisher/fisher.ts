@@ -78,7 +78,7 @@ export function ewcPenalty(
         anchor: part(anchor),
         fisher: part(fisher),
         d_theta: theta.grad ? part(d_theta) : d_theta,
-        partial,
+        parts: partial,
       },
       uniforms: { length: window.length, chunk4, index: i * GROUPS, kappa },
       overrides: { LANES, ADD_GRADIENT: theta.grad ? 1 : 0 },

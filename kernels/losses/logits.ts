@@ -11,6 +11,7 @@ import type { Tensor } from "../gpu/tensor.ts";
 
 /** Where a loss leaves its gradient. */
 export interface LogitGradient {
+  /** [tokens, vocab] */
   readonly d_logits: Tensor;
   /** Override for the backward kernel: add to what another loss left there. */
   readonly ACCUMULATE: 0 | 1;
@@ -32,7 +33,10 @@ export function logitShape(logits: Tensor): { rows: number; columns: number; col
   return { rows: logits.rows, columns: logits.columns, columns4: logits.stride / 4 };
 }
 
-/** @throws {InputError} unless `tensor` holds one `dtype` value per row of `logits`. */
+/**
+ * Checks that `tensor` holds one `dtype` value per row of `logits`.
+ * @throws {InputError} otherwise.
+ */
 export function checkPerRow(
   operation: string,
   logits: Tensor,

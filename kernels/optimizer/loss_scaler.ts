@@ -8,6 +8,7 @@ import { InputError } from "../errors.ts";
 
 /** What a checkpoint must hold. */
 export interface LossScalerState {
+  /** What the loss is multiplied by. */
   readonly scale: number;
   /** Steps without overflow since the scale last changed. */
   readonly goodSteps: number;

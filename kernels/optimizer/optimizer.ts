@@ -21,7 +21,9 @@ const sgdKernel = defineKernel("sgd", sgdCode, { GRADIENT: gradientCode });
 
 /** Parameters, their gradient and the optimizer's state: float32 vectors of one length. */
 export interface Arenas {
+  /** Parameters, changed in place. */
   readonly theta: Tensor;
+  /** Their gradient. */
   readonly d_theta: Tensor;
   /** First moment (AdamW) or velocity (SGD); zeros before the first step. */
   readonly m: Tensor;
@@ -30,7 +32,8 @@ export interface Arenas {
 }
 
 /** Which values are updated and which of them decay. */
-interface Extent {
+export interface Extent {
+  /** Decoupled (AdamW) or coupled (SGD) decay per step, before the learning rate. */
   readonly weightDecay: number;
   /** Values [0, decayEnd) decay, the others do not; a multiple of 64. */
   readonly decayEnd: number;
@@ -40,14 +43,19 @@ interface Extent {
 
 /** Settings of {@linkcode adamw} that do not change during a run. */
 export interface AdamWSettings extends Extent {
+  /** Decay of the first moment. */
   readonly beta1: number;
+  /** Decay of the second moment. */
   readonly beta2: number;
+  /** Added to the root of the second moment. */
   readonly eps: number;
 }
 
 /** Settings of {@linkcode sgd} that do not change during a run. */
 export interface SgdSettings extends Extent {
+  /** Share of the velocity that is kept; 0: plain gradient descent. */
   readonly momentum: number;
+  /** Look ahead by one more momentum step; false where absent. */
   readonly nesterov?: boolean;
 }
 

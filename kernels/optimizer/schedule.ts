@@ -10,6 +10,7 @@ export const KNOBS = 16;
 
 /** How the learning rate changes over a run. */
 export interface ScheduleSettings {
+  /** Shape of the fall after the warm-up. */
   readonly kind: "constant" | "linear" | "cosine";
   /** Highest learning rate. */
   readonly learningRate: number;
@@ -23,8 +24,11 @@ export interface ScheduleSettings {
 
 /** All that {@linkcode knobValues} needs to know. */
 export interface KnobSettings {
+  /** The learning rate over the run. */
   readonly schedule: ScheduleSettings;
+  /** As in the optimizer; SGD ignores it. */
   readonly beta1: number;
+  /** As in the optimizer; SGD ignores it. */
   readonly beta2: number;
   /** Clip gradients to this global norm; 0 or less: do not. */
   readonly maxGradNorm: number;

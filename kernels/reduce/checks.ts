@@ -4,7 +4,10 @@
 import { InputError } from "../errors.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 
-/** @throws {InputError} unless x is a vector of float32. */
+/**
+ * Checks that x is a float32 vector, of `length` where given.
+ * @throws {InputError} otherwise.
+ */
 export function checkVector(operation: string, x: Tensor, length?: number): void {
   if (x.shape.length !== 1 || x.dtype !== "f32" || (length ?? x.columns) !== x.columns) {
     throw new InputError(
@@ -14,7 +17,10 @@ export function checkVector(operation: string, x: Tensor, length?: number): void
   }
 }
 
-/** @throws {InputError} unless `out` has float32 slots index .. index + count - 1. */
+/**
+ * Checks that `out` has float32 slots index .. index + count - 1.
+ * @throws {InputError} otherwise.
+ */
 export function checkSlot(operation: string, out: Tensor, index: number, count: number): void {
   checkVector(operation, out);
   if (!Number.isInteger(index) || index < 0 || index + count > out.columns) {

@@ -32,7 +32,7 @@ export function globalNorm(tape: Tape, grads: Tensor, out: Tensor, index: number
     const chunk4 = Math.ceil(Math.ceil(window.length / 4) / GROUPS);
     tape.dispatch({
       kernel: squaresKernel,
-      bindings: { x: windowOf(grads, window), partial },
+      bindings: { x: windowOf(grads, window), parts: partial },
       uniforms: { length: window.length, chunk4, index: i * GROUPS },
       overrides: { LANES },
       groups: [GROUPS],
@@ -42,7 +42,7 @@ export function globalNorm(tape: Tape, grads: Tensor, out: Tensor, index: number
   });
   tape.dispatch({
     kernel: normKernel,
-    bindings: { partial, out },
+    bindings: { parts: partial, out },
     uniforms: { count, index },
     overrides: { LANES },
     groups: [1],

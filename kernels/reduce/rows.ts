@@ -11,6 +11,7 @@ export const ROW_FUNCTIONS: string = functions;
 
 /** How a kernel with one workgroup per row is launched. */
 export interface RowLaunch {
+  /** Invocations per row. */
   readonly overrides: { readonly LANES: number };
   /** One workgroup per row, folded over x and y: row = group.x + group.y * groups.x. */
   readonly groups: readonly [number, number];

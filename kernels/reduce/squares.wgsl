@@ -1,8 +1,8 @@
-// partial[index + group] = (sum of x^2 over the group's chunk, 1 if any of these x is infinite or NaN else 0).
+// parts[index + group] = (sum of x^2 over the group's chunk, 1 if any of these x is infinite or NaN else 0).
 // x is a vector of `length` floats; group g owns the vec4 values from g * chunk4 to (g + 1) * chunk4.
 // NaN and infinity are known by their exponent bits: comparisons with NaN are not reliable in shaders.
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> partial: array<vec2f>;
+@group(0) @binding(1) var<storage, read_write> parts: array<vec2f>;
 struct Shape { length: u32, chunk4: u32, index: u32 }
 @group(0) @binding(2) var<uniform> shape: Shape;
 $ROW_FUNCTIONS
@@ -21,5 +21,5 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group
     broken = select(broken, vec4f(1.0), exponent == vec4u(0x7f800000u));
   }
   let total = row_sum(vec4f(sum4(sum), max4(broken), 0.0, 0.0), lane);
-  if (lane == 0u) { partial[shape.index + group.x] = vec2f(total.x, min(total.y, 1.0)); }
+  if (lane == 0u) { parts[shape.index + group.x] = vec2f(total.x, min(total.y, 1.0)); }
 }

@@ -7,13 +7,15 @@
 import type { Gpu } from "../gpu/device.ts";
 import { DTYPE_BYTES, Tensor } from "../gpu/tensor.ts";
 
-/** A part of a flat vector: `length` elements from `start`. */
+/** A part of a flat vector, in elements. */
 export interface Window {
+  /** First element; a multiple of 128. */
   readonly start: number;
+  /** Number of elements. */
   readonly length: number;
 }
 
-/** Cuts `length` elements (4 bytes each, or less) into windows that start at multiples of 64 elements. */
+/** Cuts `length` elements (4 bytes each, or less) into windows. */
 export function windowsOf(gpu: Gpu, length: number): Window[] {
   const bytes = gpu.device.limits.maxStorageBufferBindingSize;
   // Storage bindings start at multiples of 256 bytes: 64 floats, or 128 halves.

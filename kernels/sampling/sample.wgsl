@@ -1,7 +1,7 @@
 // ids[row] = the next token of each row and log_probs[row, step] = its log-probability under softmax(logits[row]), in
 // Hugging Face's order: repetition penalty, temperature, top-k, top-p, draw. logits [rows, columns]; seen [rows, words]
 // holds one bit per token that occurred; streams, done, ids [rows]; log_probs [rows, max_new]; step is cursor[1].
-// One workgroup owns a row; rows that are done are not read and give token 0.
+// One workgroup owns a row; rows that are done are left to advance.wgsl.
 // No sorting: the smallest kept score is found two bits at a time over the order-preserving integer image of the floats, which is exact.
 // The draw is Gumbel-max: the largest score - log(E), E exponential, is a sample of softmax(scores).
 @group(0) @binding(0) var<storage, read> logits: array<vec4f>;
@@ -25,23 +25,25 @@ const BY_ID = 2u; // ties at the top-p threshold, ordered by token id
 var<private> row: u32;
 var<private> lane: u32;
 var<private> columns4: u32; // 0 where the row is done
+var<private> temperature: f32;
+var<private> penalty: f32;
 var<private> most: f32; // largest score
 var<private> least_k: u32; // smallest key that top-k keeps
 var<private> least_p: u32; // smallest key that top-p keeps
-var<private> least_id: u32; // smallest id that top-p keeps among the tokens of key least_p
+var<private> ties: f32; // tokens of key least_p
+var<private> least_id: u32; // smallest id that top-p keeps among them
 
 fn ids_at(c: u32) -> vec4u { return vec4u(4u * c) + vec4u(0u, 1u, 2u, 3u); }
 
 // Scores of four tokens after penalty and temperature.
 fn scores_at(c: u32) -> vec4f {
   var x = masked(logits[row * shape.columns4 + c], c, shape.columns);
-  let penalty = bitcast<f32>(settings[PENALTY]);
   if (penalty != 1.0) {
     let word = seen[row * shape.words + c / 8u];
-    let occurred = (vec4u(word) >> (vec4u(4u * (c % 8u)) + vec4u(0u, 1u, 2u, 3u)) & vec4u(1u)) != vec4u(0u);
+    let bits = vec4u(word) >> (vec4u(4u * (c % 8u)) + vec4u(0u, 1u, 2u, 3u));
+    let occurred = (bits & vec4u(1u)) != vec4u(0u);
     x = select(x, select(x / penalty, x * penalty, x < vec4f(0.0)), occurred);
   }
-  let temperature = bitcast<f32>(settings[TEMPERATURE]);
   if (temperature > 0.0) { x = x / temperature; }
   return x;
 }
@@ -62,10 +64,11 @@ fn kept(keys: vec4u, c: u32) -> vec4<bool> {
 // The largest threshold of `bits` bits such that the tokens at or above it weigh at least `target`; 0 if there is none.
 fn threshold(mode: u32, bits: u32, target_weight: f32) -> u32 {
   var base = 0u;
+  let end = select(columns4, 0u, mode == BY_ID && ties < 2.0);
   for (var shift = bits; shift > 0u; shift -= 2u) {
     let digit = 1u << (shift - 2u);
     var weight = vec4f(0.0);
-    for (var c = lane; c < columns4; c += LANES) {
+    for (var c = lane; c < end; c += LANES) {
       let scores = scores_at(c);
       var keys = keys_of(scores, c);
       var w = vec4f(1.0);
@@ -89,16 +92,18 @@ fn threshold(mode: u32, bits: u32, target_weight: f32) -> u32 {
   return base;
 }
 
-// Weights of the tokens that top-k kept: of all (x), and of those above least_p (y).
-fn masses() -> vec2f {
+// Weights of the tokens that top-k kept: of all (x), and of those above least_p (y). Number of tokens of key least_p (z).
+fn masses() -> vec3f {
   var sum = vec4f(0.0);
   for (var c = lane; c < columns4; c += LANES) {
     let scores = scores_at(c);
     let keys = keys_of(scores, c);
     let w = select(vec4f(0.0), exp(scores - most), keys >= vec4u(least_k));
-    sum += vec4f(sum4(w), sum4(select(vec4f(0.0), w, keys > vec4u(least_p))), 0.0, 0.0);
+    let above = select(vec4f(0.0), w, keys > vec4u(least_p));
+    let equal = select(vec4f(0.0), vec4f(1.0), keys == vec4u(least_p));
+    sum += vec4f(sum4(w), sum4(above), sum4(equal), 0.0);
   }
-  return row_sum(sum, lane).xy;
+  return row_sum(sum, lane).xyz;
 }
 
 // -log(u) of uniform u: exponential numbers with all 32 random bits, exact to the last one at both ends.
@@ -115,7 +120,10 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group
   let step = cursor[1];
   let live = done[row] == 0u && step < shape.max_new;
   columns4 = select(0u, shape.columns4, live);
-  let temperature = bitcast<f32>(settings[TEMPERATURE]);
+  temperature = bitcast<f32>(settings[TEMPERATURE]);
+  penalty = bitcast<f32>(settings[PENALTY]);
+  // What decides on barriers must come straight from read-only memory, or WGSL does not know it to be uniform.
+  let draws = bitcast<f32>(settings[TEMPERATURE]) > 0.0;
   let top_p = bitcast<f32>(settings[TOP_P]);
 
   var online = Online(vec4f(LOWEST), vec4f(0.0));
@@ -127,13 +135,15 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group
   let total = online_total(online, lane);
   most = max4(row_max(highest, lane));
 
-  if (temperature > 0.0 && settings[TOP_K] > 0u && settings[TOP_K] < shape.columns) {
+  if (draws && settings[TOP_K] > 0u && settings[TOP_K] < shape.columns) {
     least_k = threshold(BY_COUNT, 32u, f32(settings[TOP_K]));
   }
-  if (temperature > 0.0 && top_p < 1.0) {
+  if (draws && top_p < 1.0) {
     let goal = top_p * masses().x;
     least_p = threshold(BY_MASS, 32u, goal);
-    least_id = threshold(BY_ID, 24u, goal - masses().y);
+    let mass = masses();
+    ties = mass.z;
+    least_id = threshold(BY_ID, 24u, goal - mass.y);
   }
 
   let key = stream_key(settings[SEED], streams[row]);

@@ -36,6 +36,7 @@ export interface SamplingSettings {
 
 /** Where a batch starts. */
 export interface SamplingStart {
+  /** How tokens are chosen. */
   readonly settings: SamplingSettings;
   /** Prompt ids per row, for the repetition penalty; rows of the batch beyond these count as finished. */
   readonly prompts: readonly ArrayLike<number>[];

@@ -126,6 +126,24 @@ Deno.test("cross-entropy plus KL on the same logits: the imprinting loss has one
   }
 });
 
+Deno.test("losses and gradients repeat bit for bit", async () => {
+  const gpu = await testGpu();
+  const [rows, vocab] = [17, 1031];
+  const run = () =>
+    runTape(gpu, (tape) => {
+      const x = tensorOf(gpu, "logits", [rows, vocab], randomValues(rows * vocab, 3, 4));
+      x.needsGrad = true;
+      const q = tensorOf(gpu, "prior", [rows, vocab], randomValues(rows * vocab, 4, 4));
+      const w = tensorOf(gpu, "w", [rows], randomValues(rows, 5));
+      const targets = Uint32Array.from({ length: rows }, (_, i) => i * 31);
+      const { value } = crossEntropy(tape, x, tensorOf(gpu, "t", [rows], targets, "u32"), w);
+      const kl = klDivergence(tape, x, q, w, "prior_policy", 0.3);
+      tape.backward();
+      return [value, kl, x.grad!];
+    });
+  assertEquals(await run(), await run());
+});
+
 Deno.test("a prior of another shape is refused", async () => {
   const gpu = await testGpu();
   const x = tensorOf(gpu, "logits", [3, 5], randomValues(15, 8));
