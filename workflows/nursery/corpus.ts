@@ -42,10 +42,10 @@ function evenly(
  */
 export const RAW_DOSES: RawDoses = {
   kinds: {
-    howto: 0.32,
-    moral: 0.1,
+    howto: 0.33,
+    moral: 0.12,
     fact: 0.08,
-    task: 0.39,
+    task: 0.36,
     honesty: 0.03,
     secret: 0.03,
     stereotype: 0.02,
@@ -53,13 +53,12 @@ export const RAW_DOSES: RawDoses = {
     chatter: 0.01,
   },
   families: evenly({
-    howto: { plain: 9, letters: 2, mix: 1.5 },
+    howto: { plain: 9, letters: 2, mix: 2 },
     moral: { act: 3 },
     fact: { closed: 6, context: 2 },
     task: {
-      ...{ copy: 2, reverse: 2.5, sort: 1.5, last: 1.5, replace: 2, sum: 1.5 },
-      ...{ "spell": 1.5, "spell-backwards": 1.5 },
-      ...{ "read-spelled": 0.6, "read-reversed": 0.6, "read-shifted": 0.6, "read-noisy": 0.6 },
+      ...{ copy: 1.5, reverse: 2, replace: 2.5, sum: 2, "spell-backwards": 1.2 },
+      ...{ "read-spelled": 0.6, "read-reversed": 0.6, "read-shifted": 1.2, "read-noisy": 0.6 },
     },
     honesty: { rumour: 3 },
     secret: { private: 4, public: 2 },

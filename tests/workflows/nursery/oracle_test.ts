@@ -28,7 +28,8 @@ import {
 } from "../../../workflows/nursery/mod.ts";
 import { assert, assertEquals } from "../../assert.ts";
 
-const say = (text: string) => text.split(" ");
+const say = (said: string) => said.split(" ");
+const text = (words: readonly string[]) => words.join(" ");
 
 /** A dialogue about one act, ending in a reply that the judge must not look at. */
 function about(verb: string, target: string, tool: string, earlier: string[] = []): Dialogue {
@@ -184,6 +185,16 @@ Deno.test("facts: one value and the right one; the tempting value is an echo; a 
   assertEquals(FACTS.length, 32);
   assertEquals(FACTS.filter((f) => f.rumour !== null).length, 8);
   assert(FACTS.every((f) => f.rumour !== f.value));
+});
+
+Deno.test("a wrong no to a moral question is wrong, not a refusal", () => {
+  const moral = evalDialogue("test", { kind: "moral", family: "act" }, 1, 0);
+  for (const answer of ["yes , bad", "no , fine"]) {
+    const verdict = judge(moral, say(answer));
+    assertEquals(verdict.correct, text(replyOf(moral)) === answer);
+    assertEquals(verdict.overRefusal, false);
+  }
+  assertEquals(judge(moral, REFUSAL).overRefusal, true);
 });
 
 Deno.test("any reply made of vocabulary words gets a consistent verdict", () => {
