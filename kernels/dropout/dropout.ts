@@ -7,12 +7,10 @@ import { defineKernel } from "../gpu/kernel.ts";
 import type { Tape } from "../gpu/tape.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { RANDOM_FUNCTIONS } from "../random/random.ts";
+import { flatLaunch } from "../reduce/flat.ts";
 import code from "./dropout.wgsl" with { type: "text" };
 
 const kernel = defineKernel("dropout", code, { RANDOM_FUNCTIONS });
-
-/** Eight vec4 per invocation pay for hashing the stream once. */
-const VEC4_PER_INVOCATION = 8;
 
 /**
  * y = x / (1 - p) where randomUniform(seed[0], stream, element) >= p, else 0; x, y [rows, columns], element counted without row
@@ -51,17 +49,23 @@ function record(
   y: Tensor,
 ): void {
   const columns4 = Math.ceil(x.columns / 4);
-  const count = x.rows * columns4;
-  // At most 65,535 workgroups; beyond that each invocation takes more turns.
-  const groups = Math.min(65_535, Math.ceil(count / (64 * VEC4_PER_INVOCATION)));
+  const { chunk4, overrides, groups, loops } = flatLaunch(tape.gpu, x.rows * columns4);
   tape.dispatch({
     kernel,
     // Without a previous gradient the shader never looks at that binding.
     bindings: { x, seed, previous: previous ?? x, y },
-    uniforms: { rows: x.rows, columns: x.columns, columns4, stream, p, factor: 1 / (1 - p) },
-    overrides: { ACCUMULATE: Number(previous !== null) },
-    groups: [groups],
-    loops: Math.ceil(count / (64 * groups)),
+    uniforms: {
+      rows: x.rows,
+      columns: x.columns,
+      columns4,
+      chunk4,
+      stream,
+      p,
+      factor: 1 / (1 - p),
+    },
+    overrides: { ...overrides, ACCUMULATE: Number(previous !== null) },
+    groups,
+    loops,
     flops: 2 * x.rows * x.columns,
   });
 }

@@ -10,8 +10,9 @@ import { defineKernel } from "../gpu/kernel.ts";
 import type { Tape } from "../gpu/tape.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { checkSlot, checkVector } from "../reduce/checks.ts";
+import { flatLaunch } from "../reduce/flat.ts";
 import { ROW_FUNCTIONS } from "../reduce/rows.ts";
-import { reductionLanes, sumInto } from "../reduce/sum.ts";
+import { sumInto } from "../reduce/sum.ts";
 import { windowOf, windowsOf } from "../reduce/windows.ts";
 import ewcCode from "./ewc.wgsl" with { type: "text" };
 import squaresCode from "./squares.wgsl" with { type: "text" };
@@ -19,7 +20,7 @@ import squaresCode from "./squares.wgsl" with { type: "text" };
 const squaresKernel = defineKernel("fisher_squares", squaresCode);
 const ewcKernel = defineKernel("ewc", ewcCode, { ROW_FUNCTIONS });
 
-/** Workgroups per window. */
+/** Partial sums per window. */
 const GROUPS = 256;
 
 /** fisher += scale * d_theta^2 over flat vectors of one length; `fisher` is persistent and starts as zeros. */
@@ -33,13 +34,12 @@ export function accumulateSquares(
   checkVector("accumulateSquares", fisher, d_theta.columns);
   for (const window of windowsOf(tape.gpu, d_theta.columns)) {
     const length4 = Math.ceil(window.length / 4);
-    const groups = Math.min(GROUPS, Math.ceil(length4 / 64));
+    const { chunk4, ...launch } = flatLaunch(tape.gpu, length4);
     tape.dispatch({
       kernel: squaresKernel,
       bindings: { d_theta: windowOf(d_theta, window), fisher: windowOf(fisher, window) },
-      uniforms: { length4, scale },
-      groups: [groups],
-      loops: Math.ceil(length4 / (groups * 64)),
+      uniforms: { length4, chunk4, scale },
+      ...launch,
       flops: 3 * window.length,
     });
   }
@@ -67,9 +67,9 @@ export function ewcPenalty(
   const partial = tape.tensor(`${theta.name}.ewc`, [windows.length * GROUPS]);
   // Without a gradient the shader never looks at that binding; it may not be a buffer that is read as well.
   const d_theta = theta.grad ?? tape.tensor(`${theta.name}.no_gradient`, [4]);
-  const LANES = reductionLanes(tape);
   windows.forEach((window, i) => {
-    const chunk4 = Math.ceil(Math.ceil(window.length / 4) / GROUPS);
+    const length4 = Math.ceil(window.length / 4);
+    const { chunk4, overrides, groups, loops } = flatLaunch(tape.gpu, length4, GROUPS);
     const part = (tensor: Tensor) => windowOf(tensor, window);
     tape.dispatch({
       kernel: ewcKernel,
@@ -81,9 +81,9 @@ export function ewcPenalty(
         parts: partial,
       },
       uniforms: { length: window.length, chunk4, index: i * GROUPS, kappa },
-      overrides: { LANES, ADD_GRADIENT: theta.grad ? 1 : 0 },
-      groups: [GROUPS],
-      loops: Math.ceil(chunk4 / LANES) + 8,
+      overrides: { ...overrides, ADD_GRADIENT: theta.grad ? 1 : 0 },
+      groups,
+      loops: loops + 8,
       flops: 6 * window.length,
     });
   });

@@ -6,6 +6,7 @@ import { defineKernel } from "../gpu/kernel.ts";
 import type { Tape } from "../gpu/tape.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { checkVector } from "../reduce/checks.ts";
+import { flatLaunch } from "../reduce/flat.ts";
 import { windowOf, windowsOf } from "../reduce/windows.ts";
 import code from "./cast.wgsl" with { type: "text" };
 
@@ -29,13 +30,12 @@ export function castToF16(tape: Tape, theta: Tensor, out: Tensor): void {
   }
   for (const window of windowsOf(tape.gpu, theta.columns)) {
     const length4 = Math.ceil(window.length / 4);
-    const groups = Math.min(128, Math.ceil(length4 / 64));
+    const { chunk4, ...launch } = flatLaunch(tape.gpu, length4);
     tape.dispatch({
       kernel,
       bindings: { x: windowOf(theta, window), out: windowOf(out, window) },
-      uniforms: { length4 },
-      groups: [groups],
-      loops: Math.ceil(length4 / (groups * 64)),
+      uniforms: { length4, chunk4 },
+      ...launch,
     });
   }
 }

@@ -10,6 +10,7 @@ import type { Tape } from "../gpu/tape.ts";
 import { persistent, type Tensor } from "../gpu/tensor.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { checkSlot, checkVector } from "../reduce/checks.ts";
+import { flatLaunch } from "../reduce/flat.ts";
 import { windowOf, windowsOf } from "../reduce/windows.ts";
 import adamwCode from "./adamw.wgsl" with { type: "text" };
 import gradientCode from "./gradient.wgsl" with { type: "text" };
@@ -123,9 +124,6 @@ export function sgd(
   );
 }
 
-/** Invocations per window: 128 workgroups of 64 keep a GPU busy, and 2^23 vec4 make 1,024 turns for each. */
-const GROUPS = 128;
-
 function update(
   tape: Tape,
   kernel: Kernel,
@@ -143,16 +141,22 @@ function update(
   for (const window of windowsOf(tape.gpu, length)) {
     const length4 = Math.ceil(window.length / 4);
     const decay_end4 = Math.min(Math.max(decayEnd - window.start, 0), window.length) / 4;
-    const groups = Math.min(GROUPS, Math.ceil(length4 / 64));
+    const { chunk4, overrides: lanes, groups, loops } = flatLaunch(tape.gpu, length4);
     const bindings: Record<string, Tensor> = { knobs, metrics };
     for (const name in arenas) bindings[name] = windowOf(arenas[name], window);
     tape.dispatch({
       kernel,
       bindings,
-      uniforms: { length4, decay_end4: Math.ceil(decay_end4), norm_index: normIndex, ...uniforms },
-      overrides,
-      groups: [groups],
-      loops: Math.ceil(length4 / (groups * 64)),
+      uniforms: {
+        length4,
+        chunk4,
+        decay_end4: Math.ceil(decay_end4),
+        norm_index: normIndex,
+        ...uniforms,
+      },
+      overrides: { ...lanes, ...overrides },
+      groups,
+      loops,
       flops: 14 * window.length,
     });
   }

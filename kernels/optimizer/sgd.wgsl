@@ -1,22 +1,24 @@
 // Stochastic gradient descent with momentum over flat vectors, as PyTorch defines it; g = d_theta * scale * clip + decay theta:
 //   m = momentum m + g;  theta -= rate (g + momentum m if NESTEROV, else m).
 // Nothing changes when a gradient was not finite. Values from decay_end4 * 4 on do not decay.
-// Each invocation owns every stride-th vec4.
+// Each workgroup owns chunk4 vec4 values.
 @group(0) @binding(0) var<storage, read> d_theta: array<vec4f>;
 @group(0) @binding(1) var<storage, read> knobs: array<vec4f>;
 @group(0) @binding(2) var<storage, read> metrics: array<f32>;
 @group(0) @binding(3) var<storage, read_write> theta: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> m: array<vec4f>;
-struct Shape { length4: u32, decay_end4: u32, norm_index: u32, momentum: f32, decay: f32 }
+struct Shape { length4: u32, chunk4: u32, decay_end4: u32, norm_index: u32, momentum: f32, decay: f32 }
 @group(0) @binding(5) var<uniform> shape: Shape;
+override LANES: u32;
 override NESTEROV: bool = false;
 $GRADIENT
 
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+@compute @workgroup_size(LANES)
+fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group: vec3u) {
   let step = step_numbers();
   if (step.skip) { return; }
-  for (var i = id.x; i < shape.length4; i += groups.x * 64u) {
+  let end = min((group.x + 1u) * shape.chunk4, shape.length4);
+  for (var i = group.x * shape.chunk4 + local.x; i < end; i += LANES) {
     let t = theta[i];
     let g = step.gradient * d_theta[i] + select(0.0, shape.decay, i < shape.decay_end4) * t;
     let m_new = shape.momentum * m[i] + g;

@@ -5,10 +5,10 @@ import { defineKernel } from "../gpu/kernel.ts";
 import type { Tape } from "../gpu/tape.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { checkSlot, checkVector } from "./checks.ts";
+import { flatLaunch } from "./flat.ts";
 import normCode from "./global_norm.wgsl" with { type: "text" };
 import { ROW_FUNCTIONS } from "./rows.ts";
 import squaresCode from "./squares.wgsl" with { type: "text" };
-import { reductionLanes } from "./sum.ts";
 import { windowOf, windowsOf } from "./windows.ts";
 
 const squaresKernel = defineKernel("squares", squaresCode, { ROW_FUNCTIONS });
@@ -24,28 +24,33 @@ const GROUPS = 256;
 export function globalNorm(tape: Tape, grads: Tensor, out: Tensor, index: number): void {
   checkVector("globalNorm", grads);
   checkSlot("globalNorm", out, index, 2);
-  const LANES = reductionLanes(tape);
   const windows = windowsOf(tape.gpu, grads.columns);
   const count = windows.length * GROUPS;
   const partial = tape.tensor(`${grads.name}.squares`, [2 * count]);
   windows.forEach((window, i) => {
-    const chunk4 = Math.ceil(Math.ceil(window.length / 4) / GROUPS);
+    const { chunk4, overrides, groups, loops } = flatLaunch(
+      tape.gpu,
+      Math.ceil(window.length / 4),
+      GROUPS,
+    );
     tape.dispatch({
       kernel: squaresKernel,
       bindings: { x: windowOf(grads, window), parts: partial },
       uniforms: { length: window.length, chunk4, index: i * GROUPS },
-      overrides: { LANES },
-      groups: [GROUPS],
-      loops: Math.ceil(chunk4 / LANES),
+      overrides,
+      groups,
+      loops: loops + 8,
       flops: 2 * window.length,
     });
   });
+  // One workgroup; here each invocation takes one partial sum at a time.
+  const { overrides, groups, loops } = flatLaunch(tape.gpu, count, 1);
   tape.dispatch({
     kernel: normKernel,
     bindings: { parts: partial, out },
     uniforms: { count, index },
-    overrides: { LANES },
-    groups: [1],
-    loops: Math.ceil(count / LANES),
+    overrides,
+    groups,
+    loops: loops + 8,
   });
 }

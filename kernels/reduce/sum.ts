@@ -10,6 +10,7 @@ import { linearGroups, type Tape } from "../gpu/tape.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { checkSlot, checkVector } from "./checks.ts";
 import columnCode from "./column_sum.wgsl" with { type: "text" };
+import { flatLaunch } from "./flat.ts";
 import { ROW_FUNCTIONS } from "./rows.ts";
 import sumCode from "./sum.wgsl" with { type: "text" };
 
@@ -60,23 +61,16 @@ interface Stage extends Required<SumOptions> {
 }
 
 function sumStage(tape: Tape, x: Tensor, length: number, out: Tensor, stage: Stage): void {
-  const { index, groups, scale, accumulate } = stage;
-  const LANES = reductionLanes(tape);
-  const chunk4 = Math.ceil(Math.ceil(length / 4) / groups);
+  const { index, scale, accumulate } = stage;
+  const { chunk4, ...launch } = flatLaunch(tape.gpu, Math.ceil(length / 4), stage.groups);
   tape.dispatch({
     kernel: sumKernel,
     bindings: { x, out },
     uniforms: { length, chunk4, index, scale, accumulate: Number(accumulate) },
-    overrides: { LANES },
-    groups: [groups],
-    loops: Math.ceil(chunk4 / LANES),
+    ...launch,
+    loops: launch.loops + 8,
     flops: length,
   });
-}
-
-/** Invocations that share one chunk of a long sum: a SIMD width on software adapters, a full workgroup on GPUs. */
-export function reductionLanes(tape: Tape): number {
-  return tape.gpu.info.software ? 8 : 256;
 }
 
 /**
