@@ -71,6 +71,9 @@ export async function readModelFolder(path: string): Promise<FolderModel> {
   const single = path.endsWith(".safetensors");
   const folder = single ? dirname(path) : path;
   const configPath = join(folder, "config.json");
+  if (!await isFile(configPath) && await isFile(join(folder, "adapter_config.json"))) {
+    throw new InputError(`${path}: is an adapter; name its base model, and this as the adapter`);
+  }
   const configJson = await readJson(configPath);
   const declared = configFromHuggingFace(configJson, configPath);
   using source = single ? await SafetensorsFile.open(path) : await openSource(folder);

@@ -61,7 +61,7 @@ async function loadFolder(path: string, tokenizerPath?: string): Promise<LoadedM
   const generation = await isFile(generationPath) ? await readJson(generationPath) : {};
   const tokenizer = tokenizerPath
     ? await loadTokenizer(tokenizerPath)
-    : await folderTokenizer(folder);
+    : await folderTokenizer(folder, weights.config);
   const eosTokenIds = endIds(generation.eos_token_id, configJson.eos_token_id);
   return { weights, tokenizer, eosTokenIds, generation, heads };
 }

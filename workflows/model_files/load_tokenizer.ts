@@ -7,6 +7,7 @@ import { ggufTokenizer } from "../data/tokenizers/gguf.ts";
 import {
   gpt2Tokenizer,
   HuggingFaceTokenizer,
+  type SpecialIds,
   TOKENIZER_FILES,
 } from "../data/tokenizers/hugging_face.ts";
 import { llama2cTokenizer } from "../data/tokenizers/llama2c.ts";
@@ -19,16 +20,20 @@ const GPT2_PAIRS = [["vocab.json", "merges.txt"], ["encoder.json", "vocab.bpe"]]
 
 /**
  * Reads the tokenizer of a model folder.
+ * @param model Special ids of the policy, for files that name none.
  * @returns null when the folder holds none.
  */
-export async function folderTokenizer(folder: string): Promise<Tokenizer | null> {
+export async function folderTokenizer(
+  folder: string,
+  model?: SpecialIds,
+): Promise<Tokenizer | null> {
   const at = (name: string) => join(folder, name);
   if (await isFile(at("tokenizer.json"))) {
     const files = new Map<string, Uint8Array>();
     for (const name of TOKENIZER_FILES) {
       if (await isFile(at(name))) files.set(name, await readBytes(at(name)));
     }
-    return await HuggingFaceTokenizer.create(files).catch((error) => {
+    return await HuggingFaceTokenizer.create(files, model).catch((error) => {
       throw error instanceof InputError ? new InputError(at(error.message)) : error;
     });
   }
@@ -64,5 +69,11 @@ export async function loadTokenizer(path: string): Promise<Tokenizer> {
   }
   const found = await folderTokenizer(await isFile(path) ? dirname(path) : path);
   if (found) return found;
+  if (await isFile(join(path, "tokenizer.model"))) {
+    throw new InputError(
+      `${path}: has only tokenizer.model; load it with transformers' AutoTokenizer and save it again ` +
+        "with save_pretrained, which writes tokenizer.json",
+    );
+  }
   throw new InputError(`${path}: no tokenizer here (tokenizer.json, or vocab.json and merges.txt)`);
 }

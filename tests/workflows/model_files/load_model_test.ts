@@ -132,6 +132,11 @@ const BAD_FOLDERS: [string, Spoil, string][] = [
     "config.json does not exist",
   ],
   [
+    "an adapter instead of a model",
+    (_, folder) => Deno.renameSync(`${folder}/config.json`, `${folder}/adapter_config.json`),
+    "is an adapter; name its base model",
+  ],
+  [
     "a config that is no JSON",
     (_, folder) => Deno.writeTextFileSync(`${folder}/config.json`, "{"),
     "config.json: not valid JSON",
@@ -204,6 +209,26 @@ for (const [what, spoil, message] of BAD_FOLDERS) {
     });
   });
 }
+
+Deno.test("folder: special ids come from config.json where the tokenizer names none", async () => {
+  await inFolder(async (folder) => {
+    await saveModel(folder, randomWeights(QWEN));
+    const vocab = { "<s>": 1, "</s>": 2, "a": 0 };
+    const json = { added_tokens: [], model: { type: "BPE", vocab, merges: [] } };
+    Deno.writeTextFileSync(`${folder}/tokenizer.json`, JSON.stringify(json));
+    const { tokenizer } = await loadModel(folder);
+    assertEquals([tokenizer!.bosId, tokenizer!.eosId, tokenizer!.padId], [1, 2, null]);
+    Deno.writeTextFileSync(`${folder}/special_tokens_map.json`, '{"eos_token":{"content":"<s>"}}');
+    assertEquals((await loadModel(folder)).tokenizer!.eosId, 1);
+  });
+});
+
+Deno.test("folder: only a SentencePiece protobuf: the tokenizer is named, with the way out", async () => {
+  await inFolder(async (folder) => {
+    Deno.writeTextFileSync(`${folder}/tokenizer.model`, "");
+    await assertRejects(() => loadTokenizer(folder), InputError, "has only tokenizer.model");
+  });
+});
 
 Deno.test("folder: buffers of old checkpoints are passed over", async () => {
   await inFolder(async (folder) => {

@@ -55,6 +55,27 @@ function findTemplate(config: Json, files: TokenizerFiles): string | null {
   return typeof named?.template === "string" ? named.template : null;
 }
 
+/** Special ids of the model's own configuration, for tokenizer files that name none. */
+export interface SpecialIds {
+  /** Beginning of a sequence. */
+  readonly bosTokenId: number | null;
+  /** End of a sequence. */
+  readonly eosTokenId: number | null;
+  /** Fills up a batch. */
+  readonly padTokenId: number | null;
+}
+
+/** Parts that a `tokenizer.json` may leave out and the engine insists on. */
+const OPTIONAL_PARTS = {
+  added_tokens: [],
+  normalizer: null,
+  pre_tokenizer: null,
+  post_processor: null,
+  decoder: null,
+};
+
+const NO_IDS: SpecialIds = { bosTokenId: null, eosTokenId: null, padTokenId: null };
+
 /** A tokenizer described by `tokenizer.json`. */
 export class HuggingFaceTokenizer implements Tokenizer {
   readonly kind = "tokenizer.json";
@@ -68,19 +89,20 @@ export class HuggingFaceTokenizer implements Tokenizer {
   readonly #files: TokenizerFiles;
   readonly #cleanUp: boolean;
 
-  private constructor(engine: Engine, config: Json, files: TokenizerFiles) {
+  private constructor(engine: Engine, config: Json, files: TokenizerFiles, model: SpecialIds) {
     this.#engine = engine;
     this.#files = files;
     this.#texts = new Map([...engine.get_vocab(true)].map(([text, id]) => [id, text]));
     this.vocabSize = [...this.#texts.keys()].reduce((most, id) => Math.max(most, id + 1), 0);
     const map = parseObject(files.get("special_tokens_map.json"), "special_tokens_map.json");
-    const id = (name: string) => {
+    const id = (name: string, fallback: number | null) => {
       const text = tokenContent(config[name] ?? map[name]);
-      return text === null ? null : engine.token_to_id(text) ?? null;
+      if (text !== null) return engine.token_to_id(text) ?? null;
+      return fallback !== null && this.#texts.has(fallback) ? fallback : null;
     };
-    this.bosId = id("bos_token");
-    this.eosId = id("eos_token");
-    this.padId = id("pad_token");
+    this.bosId = id("bos_token", model.bosTokenId);
+    this.eosId = id("eos_token", model.eosTokenId);
+    this.padId = id("pad_token", model.padTokenId);
     this.chatTemplate = findTemplate(config, files);
     this.#cleanUp = config.clean_up_tokenization_spaces === true;
   }
@@ -88,21 +110,25 @@ export class HuggingFaceTokenizer implements Tokenizer {
   /**
    * Builds the tokenizer that a folder's files describe.
    * @param files `tokenizer.json`, and `tokenizer_config.json` and others where they exist.
+   * @param model Ids to fall back on, from the model's `config.json`.
    * @throws {InputError} when `tokenizer.json` is missing, malformed, or of an unknown kind.
    */
-  static async create(files: TokenizerFiles): Promise<HuggingFaceTokenizer> {
+  static async create(
+    files: TokenizerFiles,
+    model: SpecialIds = NO_IDS,
+  ): Promise<HuggingFaceTokenizer> {
     if (!files.has("tokenizer.json")) throw new InputError("tokenizer.json is missing");
     const json = parseObject(files.get("tokenizer.json"), "tokenizer.json");
     const config = parseObject(files.get("tokenizer_config.json"), "tokenizer_config.json");
     const { Tokenizer: Engine } = await import("@huggingface/tokenizers");
     let engine: Engine;
     try {
-      engine = new Engine(json, config);
+      engine = new Engine({ ...OPTIONAL_PARTS, ...json }, config);
     } catch (error) {
       const reason = (error as Error).message.split("\n")[0];
       throw new InputError(`tokenizer.json: not a tokenizer that can be used (${reason})`);
     }
-    return new HuggingFaceTokenizer(engine, config, files);
+    return new HuggingFaceTokenizer(engine, config, files, model);
   }
 
   encode(text: string, { addSpecialTokens = true }: EncodeOptions = {}): number[] {
