@@ -38,7 +38,7 @@ export interface Extent {
   readonly weightDecay: number;
   /** Values [0, decayEnd) decay, the others do not; a multiple of 64. */
   readonly decayEnd: number;
-  /** Number of values to update. */
+  /** Number of values to update: all, or a multiple of 64. */
   readonly length: number;
 }
 
@@ -170,9 +170,10 @@ function checkExtent(
 ): void {
   const { theta } = arenas;
   for (const name in arenas) checkVector(operation, arenas[name], theta.columns);
-  if (!(length >= 1 && length <= theta.columns)) {
+  if (!(length >= 1 && (length % 64 === 0 && length < theta.columns || length === theta.columns))) {
     throw new InputError(
-      `${operation}: length must be 1 to ${theta.columns} (${theta.name}), found ${length}`,
+      `${operation}: length must be ${theta.columns} (all of ${theta.name}) or a smaller multiple ` +
+        `of 64, found ${length}`,
     );
   }
   if (!(decayEnd >= 0 && decayEnd <= length && (decayEnd % 64 === 0 || decayEnd === length))) {

@@ -254,6 +254,8 @@ Deno.test("optimizers name the vector or number that does not fit", async () => 
     "short must be a f32 vector [100], found f32 [50]",
   );
   assertThrows(() => adamw(tape, arenas, metrics, 1, knobs, settings), Error, "no room for 2");
+  const part = { ...settings, length: 99 };
+  assertThrows(() => adamw(tape, arenas, metrics, 0, knobs, part), Error, "length must be 100");
   const odd = { ...settings, decayEnd: 30 };
   assertThrows(() => adamw(tape, arenas, metrics, 0, knobs, odd), Error, "multiple of 64");
 });
