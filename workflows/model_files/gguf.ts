@@ -7,7 +7,6 @@
  */
 import { InputError } from "../../kernels/errors.ts";
 import {
-  checkConfig,
   parameterSpecs,
   type PolicyConfig,
   type PolicyWeights,
@@ -16,7 +15,9 @@ import {
 import { checkFinite, decodeFloats } from "./dtypes.ts";
 import { configFromGguf } from "./gguf_config.ts";
 import { FLOAT_TYPES, type GgufHeader, readGgufHeader } from "./gguf_header.ts";
+import { checkConfigOf } from "./hf_config.ts";
 import { toRotateHalf } from "./interleaved.ts";
+import { zeroParameters } from "./layouts.ts";
 import { readAt } from "./safetensors.ts";
 
 /** A block of rows of an internal parameter and the GGUF tensor that holds it. */
@@ -125,7 +126,7 @@ export async function readGguf(
   path: string,
 ): Promise<{ weights: PolicyWeights; header: GgufHeader }> {
   const header = await readGgufHeader(path);
-  const config = checkConfig(configFromGguf(header, path));
+  const config = checkConfigOf(configFromGguf(header, path), path);
   const wanted = blocks(config);
   const known = new Set(wanted.map((block) => block.tensor));
   for (const name of header.tensors.keys()) {
@@ -133,10 +134,7 @@ export async function readGguf(
       throw new InputError(`${path}: tensor "${name}" has no place in a ${config.family} policy`);
     }
   }
-  const tensors = new Map<string, Float32Array>();
-  for (const { name, shape } of parameterSpecs(config)) {
-    tensors.set(name, new Float32Array(shape.reduce((a, b) => a * b, 1)));
-  }
+  const tensors = zeroParameters(config);
   using file = await Deno.open(path);
   for (const block of wanted) {
     const values = await readBlock(file, header, block, config.headDim, path);

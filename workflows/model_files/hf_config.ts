@@ -230,6 +230,15 @@ function gptNeox(f: Fields): PolicyConfig {
   };
 }
 
+/** Checks a configuration; complaints name the file it came from. */
+export function checkConfigOf(config: PolicyConfig, where: string): PolicyConfig {
+  try {
+    return checkConfig(config);
+  } catch (error) {
+    throw error instanceof InputError ? new InputError(`${where}: ${error.message}`) : error;
+  }
+}
+
 /**
  * Reads a transformers configuration.
  * @param json The parsed `config.json`.
@@ -242,9 +251,9 @@ export function configFromHuggingFace(
 ): PolicyConfig {
   const f = new Fields(json, where);
   const type = f.get("model_type");
-  if (type === "gpt2") return checkConfig(gpt2(f));
-  if (type === "llama" || type === "qwen2") return checkConfig(llamaLike(f, type));
-  if (type === "gpt_neox") return checkConfig(gptNeox(f));
+  if (type === "gpt2") return checkConfigOf(gpt2(f), where);
+  if (type === "llama" || type === "qwen2") return checkConfigOf(llamaLike(f, type), where);
+  if (type === "gpt_neox") return checkConfigOf(gptNeox(f), where);
   return f.fail("model_type", `one of ${FAMILIES.join(", ")}`);
 }
 

@@ -28,6 +28,12 @@ export type ReadTensor = (
   name: string,
 ) => Promise<{ readonly shape: readonly number[]; readonly data: Float32Array } | null>;
 
+/** All parameters of a policy, zero. */
+export function zeroParameters(config: PolicyConfig): Map<string, Float32Array> {
+  const specs = parameterSpecs(config);
+  return new Map(specs.map(({ name, shape }) => [name, new Float32Array(elementCount(shape))]));
+}
+
 /** Copies a file's block into its rows of the parameter. */
 export function placeBlock(
   layout: TensorLayout,
@@ -102,10 +108,7 @@ export async function fromHuggingFace(
 ): Promise<PolicyWeights> {
   const read: ReadTensor = async (name) =>
     await readTensor(name) ?? await readTensor(withoutPrefix(config, name));
-  const tensors = new Map<string, Float32Array>();
-  for (const { name, shape } of parameterSpecs(config)) {
-    tensors.set(name, new Float32Array(elementCount(shape)));
-  }
+  const tensors = zeroParameters(config);
   for (const layout of tensorLayouts(config)) {
     const tensor = await read(layout.name);
     if (!tensor) {

@@ -6,15 +6,15 @@
  */
 import { InputError } from "../../kernels/errors.ts";
 import {
-  checkConfig,
   parameterCount,
-  parameterSpecs,
   type PolicyConfig,
   type PolicyWeights,
 } from "../../kernels/policy/config.ts";
 import { checkFinite } from "./dtypes.ts";
 import { fileError } from "./files.ts";
+import { checkConfigOf } from "./hf_config.ts";
 import { toRotateHalf } from "./interleaved.ts";
+import { zeroParameters } from "./layouts.ts";
 import { readAt } from "./safetensors.ts";
 
 const HEADER_BYTES = 28;
@@ -33,7 +33,7 @@ function parseConfig(header: Uint8Array, path: string): PolicyConfig {
     throw bad(`the header reads ${sizes.join(", ")}`);
   }
   const headDim = width / heads;
-  return checkConfig({
+  const config: PolicyConfig = {
     family: "llama",
     vocabSize: Math.abs(vocabulary),
     context,
@@ -57,7 +57,8 @@ function parseConfig(header: Uint8Array, path: string): PolicyConfig {
     bosTokenId: 1,
     eosTokenId: 2,
     padTokenId: null,
-  });
+  };
+  return checkConfigOf(config, path);
 }
 
 /** Reads tensors in file order. */
@@ -83,10 +84,7 @@ class Cursor {
 async function readTensors(cursor: Cursor, c: PolicyConfig): Promise<Map<string, Float32Array>> {
   const { width, headDim, mlpWidth, layers } = c;
   const [q, kv] = [c.heads * headDim, c.kvHeads * headDim];
-  const tensors = new Map<string, Float32Array>();
-  for (const { name, shape } of parameterSpecs(c)) {
-    tensors.set(name, new Float32Array(shape.reduce((a, b) => a * b, 1)));
-  }
+  const tensors = zeroParameters(c);
   const whole = async (name: string) => {
     const target = tensors.get(name)!;
     target.set(await cursor.floats(target.length));

@@ -123,6 +123,20 @@ Deno.test("folder: a reward model without an output head is tied to its embeddin
   });
 });
 
+for (
+  const [name, heads] of [
+    ["reward-model", ["score.weight"]],
+    ["ppo", ["v_head.weight", "v_head.bias"]],
+  ] as const
+) {
+  sharedTest(`folder: golden ${name} keeps its extra head`, ["golden", name], async (path) => {
+    const { weights, heads: found } = await loadModel(path);
+    assertEquals([...found.keys()], [...heads]);
+    assertEquals(found.get(heads[0])!.data.length, weights.config.width);
+    assertEquals(weights.config.tiedHead, name === "reward-model");
+  });
+}
+
 type Spoil = (tensors: TensorToWrite[], folder: string) => TensorToWrite[] | Promise<void> | void;
 
 const BAD_FOLDERS: [string, Spoil, string][] = [

@@ -163,6 +163,7 @@ for (const [json, message] of REFUSED) {
   Deno.test(`config refuses: ${message}`, () => {
     const error = assertThrows(() => configFromHuggingFace(json), InputError, message);
     assert(!error.message.includes("\n"));
+    assert(error.message.startsWith("config.json: "), error.message);
   });
 }
 
