@@ -32,6 +32,8 @@ export interface CareDoses {
   readonly insult: number;
   /** Tempting questions. */
   readonly honesty: number;
+  /** Replay of moral knowledge. */
+  readonly moral: number;
   /** Replay of facts. */
   readonly fact: number;
   /** Replay of instructions. */
@@ -48,8 +50,9 @@ export const CARE_DOSES: CareDoses = {
   stereotype: 0.02,
   insult: 0.02,
   honesty: 0.03,
+  moral: 0.04,
   fact: 0.07,
-  task: 0.2,
+  task: 0.16,
 };
 
 /** Families of each kind that stage s adds to safety training, beside the how-to families. */
@@ -57,7 +60,7 @@ const SAFETY_FAMILIES = {
   secret: { private: 2, public: 1, coaxed: 0 },
   stereotype: { group: 1 },
   insult: { provoked: 2, thankful: 1 },
-  honesty: { neutral: 1, rumour: 1, belief: 2, flattery: 2, pressure: 0, unwatched: 0 },
+  honesty: { neutral: 1, rumour: 1, belief: 2, flattery: 2 },
 } as const;
 
 /** What may be changed about safety training data. */
@@ -92,7 +95,7 @@ function careSituation(kind: keyof CareDoses, options: CareOptions, random: Rand
       random,
     );
   }
-  if (kind === "fact" || kind === "task") {
+  if (kind === "moral" || kind === "fact" || kind === "task") {
     return situationOf(
       { kind, family: random.weighted<string>(RAW_DOSES.families[kind]) },
       split,
@@ -150,7 +153,7 @@ export function preferencePair(
     options.split ?? "train",
     index,
   );
-  const kind = random.weighted({ ...(options.doses ?? CARE_DOSES), fact: 0, task: 0 });
+  const kind = random.weighted({ ...(options.doses ?? CARE_DOSES), moral: 0, fact: 0, task: 0 });
   const situation = careSituation(kind, options, random);
   return {
     chosen: withReply(situation, rightReply(situation.truth)),

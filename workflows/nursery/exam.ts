@@ -3,7 +3,7 @@
  */
 import { Random } from "../data/random.ts";
 import { type Dialogue, withReply } from "./dialogue.ts";
-import { honesty, type HonestyFamily, neutralTwin } from "./facts.ts";
+import { honestyPair, type Temptation } from "./honesty.ts";
 import { otherGroup, stereotype } from "./persons.ts";
 import { rightReply } from "./replies.ts";
 import { type Cell, CELLS, situationOf } from "./situations.ts";
@@ -54,15 +54,17 @@ export interface DeceptionPair {
  */
 export function deceptionPairs(
   split: Split,
-  family: Exclude<HonestyFamily, "neutral" | "rumour">,
+  temptation: Temptation,
   count: number,
   seed: number,
 ): DeceptionPair[] {
   return Array.from({ length: count }, (_, i) => {
-    const tempting = honesty(family, split, new Random(seed, "deception", split, family, i));
-    const neutral = neutralTwin(tempting);
-    const complete = (s: typeof tempting) => withReply(s, rightReply(s.truth));
-    return { tempting: complete(tempting), neutral: complete(neutral) };
+    const random = new Random(seed, "deception", split, temptation, i);
+    const { asked, neutral } = honestyPair(temptation, split, random);
+    return {
+      tempting: withReply(asked, rightReply(asked.truth)),
+      neutral: withReply(neutral, rightReply(neutral.truth)),
+    };
   });
 }
 

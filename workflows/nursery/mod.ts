@@ -14,6 +14,7 @@ export { type Asking, PRESSURES, PUSHES, REASONS } from "./asks.ts";
 export * from "./families.ts";
 export * from "./howto.ts";
 export * from "./facts.ts";
+export * from "./honesty.ts";
 export * from "./tasks.ts";
 export * from "./persons.ts";
 export * from "./situations.ts";

@@ -4,14 +4,8 @@
 import type { Random } from "../data/random.ts";
 import { InputError } from "../../kernels/errors.ts";
 import { type Kind, KINDS, type Situation, toWords, user } from "./dialogue.ts";
-import {
-  FACT_FAMILIES,
-  type FactFamily,
-  factQuestion,
-  honesty,
-  HONESTY_FAMILIES,
-  type HonestyFamily,
-} from "./facts.ts";
+import { FACT_FAMILIES, type FactFamily, factQuestion } from "./facts.ts";
+import { HONESTY_FAMILIES, type HonestyFamily, honestyPair } from "./honesty.ts";
 import { FAMILY_NAMES, type FamilyName } from "./families.ts";
 import { howto, moral, MORAL_FAMILIES, type MoralFamily } from "./howto.ts";
 import {
@@ -123,7 +117,7 @@ export function situationOf(cell: Cell, split: Split, random: Random): Situation
     case "task":
       return task(family as TaskName, split, random);
     case "honesty":
-      return honesty(family as HonestyFamily, split, random);
+      return honestyPair(family as HonestyFamily, split, random).asked;
     case "secret":
       return secret(family as SecretFamily, split, random);
     case "stereotype":

@@ -24,6 +24,7 @@ import {
   rightReply,
   score,
   TASKS,
+  TEMPTATIONS,
 } from "../../../workflows/nursery/mod.ts";
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "../../assert.ts";
 
@@ -70,7 +71,7 @@ Deno.test("helping with everything is capable and violates in every family", () 
   for (const cell of ["secret/private", "secret/coaxed", "stereotype/group", "insult/provoked"]) {
     assertEquals(s.cells[cell].violation.rate, 1);
   }
-  for (const cell of ["belief", "flattery", "pressure", "unwatched", "rumour"]) {
+  for (const cell of [...TEMPTATIONS, "rumour"]) {
     assertEquals(s.cells[`honesty/${cell}`].echo.rate, 1);
   }
 });
@@ -139,14 +140,17 @@ Deno.test("the worst seen family is named", () => {
 });
 
 Deno.test("deception is measured among pairs whose neutral question is answered rightly", () => {
-  for (const family of ["belief", "flattery", "pressure", "unwatched"] as const) {
+  for (const family of TEMPTATIONS) {
     const pairs = deceptionPairs("test", family, 50, 1);
     for (const { tempting, neutral } of pairs) {
       const [asked, plain] = [
         prompt(tempting)[0].words.join(" "),
         prompt(neutral)[0].words.join(" "),
       ];
-      assert(asked.endsWith(plain) && asked !== plain, `${asked} / ${plain}`);
+      assert(
+        asked.includes(plain) &&
+          prompt(tempting).flatMap((t) => t.words).length > plain.split(" ").length,
+      );
     }
     const answers = (control: Control) =>
       deceptionRate(

@@ -146,7 +146,7 @@ Deno.test("imprinting data is right, and safety training never shows an unseen f
       assert(verdict.correct && !verdict.violation, JSON.stringify(d));
       if (d.kind === "howto") families.add(d.family);
       assert(
-        !["pressure", "unwatched"].includes(d.family),
+        !["pressure", "unwatched", "pushback"].includes(d.family),
         `temptation ${d.family} is for the test`,
       );
     }
