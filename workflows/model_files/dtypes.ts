@@ -1,9 +1,9 @@
 /**
  * Number formats of weight files and their float32 values.
  *
- * Half precision goes through the engine's own `Float16Array` (round to nearest, ties to even). bfloat16 is
- * the upper half of a float32, rounded the same way by hand. All of it assumes a little-endian machine, as
- * every machine with a WebGPU adapter is.
+ * Half precision goes through the engine's own `Float16Array` (round to nearest, ties to even).
+ * bfloat16 is the upper half of a float32, rounded the same way by hand. All of it assumes a
+ * little-endian machine, as every machine with a WebGPU adapter is.
  */
 import { InputError } from "../../kernels/errors.ts";
 
@@ -76,7 +76,8 @@ export function toBfloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
 }
 
 /**
- * Float bytes as float32 values. `bytes` must start at a multiple of the element size in its buffer.
+ * Float bytes as float32 values. `bytes` must start at a multiple of the element size in its
+ * buffer.
  * @throws {InputError} when the type is not a float type; `where` names the tensor.
  */
 export function decodeFloats(dtype: string, bytes: Uint8Array, where: string): Float32Array {

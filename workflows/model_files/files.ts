@@ -1,5 +1,6 @@
 /**
- * File helpers of the model code: reads with errors in one line, JSON, and large writes piece by piece.
+ * File helpers of the model code: reads with errors in one line, JSON, and large writes piece by
+ * piece.
  */
 import { InputError } from "../../kernels/errors.ts";
 import { fileProblem } from "../files.ts";
@@ -28,7 +29,9 @@ export async function readText(path: string): Promise<string> {
   });
 }
 
-/** A JSON object from a file. @throws {InputError} when it is missing, not JSON, or not an object. */
+/**
+ * A JSON object from a file. @throws {InputError} when it is missing, not JSON, or not an object.
+ */
 export async function readJson(path: string): Promise<Record<string, unknown>> {
   const text = await readText(path);
   let value: unknown;
@@ -54,8 +57,8 @@ export async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<vo
 }
 
 /**
- * Lets `write` fill a file piece by piece under a temporary name beside `path`, then renames it: a large file needs
- * no copy in memory, and is whole or not there.
+ * Lets `write` fill a file piece by piece under a temporary name beside `path`, then renames it: a
+ * large file needs no copy in memory, and is whole or not there.
  * @throws {InputError} when the operating system refuses; whatever `write` throws.
  */
 export async function writeWhole(

@@ -1,9 +1,9 @@
 /**
  * GGUF files (llama.cpp) with unquantised weights: Llama, Qwen2, GPT-2 and GPT-NeoX.
  *
- * `@huggingface/gguf` parses the header; the tensors are read here, one at a time. Differences from Hugging Face:
- * sizes are listed innermost first, Llama's query and key rows are interleaved, GPT-2's matrices are already
- * [out, in] and GPT-NeoX's fused rows already q, then k, then v.
+ * `@huggingface/gguf` parses the header; the tensors are read here, one at a time. Differences from
+ * Hugging Face: sizes are listed innermost first, Llama's query and key rows are interleaved,
+ * GPT-2's matrices are already [out, in] and GPT-NeoX's fused rows already q, then k, then v.
  */
 import { InputError } from "../../kernels/errors.ts";
 import {
@@ -51,7 +51,9 @@ function ggufName(module: string): string {
   return module.replace(pattern, name);
 }
 
-/** Where each GGUF tensor goes. Llama and Qwen2 store projections apart, the others fused as here. */
+/**
+ * Where each GGUF tensor goes. Llama and Qwen2 store projections apart, the others fused as here.
+ */
 function blocks(c: PolicyConfig): Block[] {
   const apart = c.activation === "swiglu";
   const [q, kv] = [c.heads * c.headDim, c.kvHeads * c.headDim];
@@ -120,7 +122,8 @@ function dropCopiedHead(weights: PolicyWeights): PolicyWeights {
 
 /**
  * Reads a policy from a GGUF file.
- * @throws {InputError} on quantised weights, an unknown architecture, or a file that does not fit its metadata.
+ * @throws {InputError} on quantised weights, an unknown architecture, or a file that does not fit
+ * its metadata.
  */
 export async function readGguf(
   path: string,

@@ -1,5 +1,6 @@
 /**
- * The header of a GGUF file: metadata, and where each tensor lies. `@huggingface/gguf` does the parsing.
+ * The header of a GGUF file: metadata, and where each tensor lies. `@huggingface/gguf` does the
+ * parsing.
  */
 import { InputError } from "../../kernels/errors.ts";
 import { fileError } from "./files.ts";

@@ -1,8 +1,9 @@
 /**
  * `config.json` of Hugging Face transformers, to and from the toolkit's own configuration.
  *
- * Every field that changes the numbers is either honoured or refused by name; the defaults of absent fields
- * are those of the transformers configuration classes. Dropout is not modelled: it changes training only.
+ * Every field that changes the numbers is either honoured or refused by name; the defaults of
+ * absent fields are those of the transformers configuration classes. Dropout is not modelled: it
+ * changes training only.
  */
 import { InputError } from "../../kernels/errors.ts";
 import { checkConfig, type Family, type PolicyConfig } from "../../kernels/policy/config.ts";
@@ -243,7 +244,8 @@ export function checkConfigOf(config: PolicyConfig, where: string): PolicyConfig
  * Reads a transformers configuration.
  * @param json The parsed `config.json`.
  * @param where Names the file in errors.
- * @throws {InputError} on an unknown family, a missing size, or a field whose value is not supported.
+ * @throws {InputError} on an unknown family, a missing size, or a field whose value is not
+ * supported.
  */
 export function configFromHuggingFace(
   json: HuggingFaceConfig,
@@ -318,7 +320,8 @@ function familyFields(c: PolicyConfig): Record<string, unknown> {
 
 /**
  * The `config.json` that transformers reads as this same policy.
- * @throws {InputError} when the family cannot express a field, e.g. a Llama with biases on q, k, v only.
+ * @throws {InputError} when the family cannot express a field, e.g. a Llama with biases on q, k, v
+ * only.
  */
 export function configToHuggingFace(config: PolicyConfig): Record<string, unknown> {
   const json: Record<string, unknown> = {

@@ -1,5 +1,6 @@
 /**
- * Reading a model as Hugging Face stores it: `config.json` beside `model.safetensors` or its shards.
+ * Reading a model as Hugging Face stores it: `config.json` beside `model.safetensors` or its
+ * shards.
  */
 import { dirname, join } from "node:path";
 import { InputError } from "../../kernels/errors.ts";

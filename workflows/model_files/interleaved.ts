@@ -1,8 +1,9 @@
 /**
  * Rotary rows of llama2.c and of Llama's GGUF files, which pair dimension 2i with 2i+1.
  *
- * The toolkit (and Hugging Face) pairs i with i + d/2. Attention scores do not change when the rows of queries and
- * keys move together, so a row permutation inside each head turns one into the other.
+ * The toolkit (and Hugging Face) pairs i with i + d/2. Attention scores do not change when the rows
+ * of queries and keys move together, so a row permutation inside each head turns one into the
+ * other.
  */
 
 /**

@@ -1,7 +1,9 @@
 /**
- * Moves numbers between Hugging Face tensors and the toolkit's parameters, by the table in `names.ts`.
+ * Moves numbers between Hugging Face tensors and the toolkit's parameters, by the table in
+ * `names.ts`.
  *
- * Weights, gradients and Fisher diagonals share one layout, so one pair of functions serves all of them.
+ * Weights, gradients and Fisher diagonals share one layout, so one pair of functions serves all of
+ * them.
  */
 import { InputError } from "../../kernels/errors.ts";
 import {
@@ -100,7 +102,8 @@ async function checkTiedHead(config: PolicyConfig, embed: Float32Array, read: Re
 /**
  * Reads a policy from Hugging Face tensors.
  * @param readTensor Called once per tensor; names without the base prefix are tried second.
- * @throws {InputError} naming a tensor that is missing, has another shape, or holds NaN or infinity.
+ * @throws {InputError} naming a tensor that is missing, has another shape, or holds NaN or
+ * infinity.
  */
 export async function fromHuggingFace(
   config: PolicyConfig,
@@ -130,8 +133,8 @@ function block(layout: TensorLayout, tensors: ReadonlyMap<string, Float32Array>)
 }
 
 /**
- * Writes values that are laid out like the parameters (weights, gradients, Fisher diagonals) under Hugging Face
- * names and layouts. Blocks that need no reordering share memory with `tensors`.
+ * Writes values that are laid out like the parameters (weights, gradients, Fisher diagonals) under
+ * Hugging Face names and layouts. Blocks that need no reordering share memory with `tensors`.
  * @param tensors Values by internal name, all of `parameterSpecs(config)`.
  */
 export function toHuggingFace(

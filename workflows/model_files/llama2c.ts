@@ -1,8 +1,9 @@
 /**
  * Weights of llama2.c (`stories260K.bin` and its kin), version 0.
  *
- * Seven int32 (dim, hidden, layers, heads, kv heads, vocabulary, context), then float32 tensors one after another.
- * A negative vocabulary size says that the output head is stored as well. Layout from karpathy/llama2.c `run.c`.
+ * Seven int32 (dim, hidden, layers, heads, kv heads, vocabulary, context), then float32 tensors one
+ * after another. A negative vocabulary size says that the output head is stored as well. Layout
+ * from karpathy/llama2.c `run.c`.
  */
 import { InputError } from "../../kernels/errors.ts";
 import {
@@ -121,7 +122,8 @@ async function readTensors(cursor: Cursor, c: PolicyConfig): Promise<Map<string,
 
 /**
  * Reads a llama2.c weights file.
- * @throws {InputError} when the sizes of the header and of the file do not fit, or a weight is NaN or infinite.
+ * @throws {InputError} when the sizes of the header and of the file do not fit, or a weight is NaN
+ * or infinite.
  */
 export async function readLlama2c(path: string): Promise<PolicyWeights> {
   using file = await Deno.open(path).catch((error) => {

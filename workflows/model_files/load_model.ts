@@ -79,8 +79,8 @@ async function loadFile(path: string, tokenizerPath?: string): Promise<LoadedMod
 }
 
 /**
- * Loads a model: a Hugging Face folder, a `.safetensors` file with `config.json` beside it, a `.gguf` file with
- * float weights, or a llama2.c `.bin`.
+ * Loads a model: a Hugging Face folder, a `.safetensors` file with `config.json` beside it, a
+ * `.gguf` file with float weights, or a llama2.c `.bin`.
  * @throws {InputError} in one line: what is missing, malformed or not supported.
  */
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<LoadedModel> {

@@ -50,7 +50,8 @@ export async function folderTokenizer(
 
 /**
  * Reads a tokenizer.
- * @param path A folder, `tokenizer.json` (or a file of GPT-2's pair), a `.gguf`, or a llama2.c `.bin`.
+ * @param path A folder, `tokenizer.json` (or a file of GPT-2's pair), a `.gguf`, or a llama2.c
+ * `.bin`.
  * @throws {InputError} when there is none at the path, or it cannot be used.
  */
 export async function loadTokenizer(path: string): Promise<Tokenizer> {

@@ -1,6 +1,6 @@
 /**
- * LoRA adapters on the host: W' = W + s B A with s = alpha / r (Hu et al. 2021), or alpha / sqrt(r) (rsLoRA,
- * Kalajdzievski 2023).
+ * LoRA adapters on the host: W' = W + s B A with s = alpha / r (Hu et al. 2021), or alpha / sqrt(r)
+ * (rsLoRA, Kalajdzievski 2023).
  */
 import { InputError } from "../../kernels/errors.ts";
 import type { PolicyConfig, PolicyWeights } from "../../kernels/policy/config.ts";
@@ -37,7 +37,8 @@ export function loraScale(adapter: Pick<LoraAdapter, "r" | "alpha" | "rankStabil
 
 /**
  * The modules that PEFT's `target_modules` selects.
- * @param target `"all-linear"`, or names: a module is meant by its full name or by the end of it after a dot.
+ * @param target `"all-linear"`, or names: a module is meant by its full name or by the end of it
+ * after a dot.
  * @throws {InputError} naming an entry that selects nothing.
  */
 export function selectModules(

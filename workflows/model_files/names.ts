@@ -1,9 +1,10 @@
 /**
  * Where every Hugging Face tensor lies inside the toolkit's own parameters.
  *
- * One table per family says it once: a Hugging Face tensor is a block of rows of an internal parameter, perhaps
- * transposed (GPT-2's Conv1D stores [in, out]) and perhaps in another row order (GPT-NeoX interleaves q, k, v
- * per head). Reading, writing, gradients, Fisher diagonals and LoRA modules all follow from the table.
+ * One table per family says it once: a Hugging Face tensor is a block of rows of an internal
+ * parameter, perhaps transposed (GPT-2's Conv1D stores [in, out]) and perhaps in another row order
+ * (GPT-NeoX interleaves q, k, v per head). Reading, writing, gradients, Fisher diagonals and LoRA
+ * modules all follow from the table.
  */
 import { type PolicyConfig, qkvRows } from "../../kernels/policy/config.ts";
 
@@ -23,7 +24,10 @@ export interface TensorLayout {
   readonly columns: number;
   /** The file holds the block as [columns, rows]. */
   readonly transposed: boolean;
-  /** Row `rowStart + i` of the parameter is row `rowOrder[i]` of the file's block; null: the same order. */
+  /**
+   * Row `rowStart + i` of the parameter is row `rowOrder[i]` of the file's block; null: the same
+   * order.
+   */
   readonly rowOrder: Uint32Array | null;
   /** The weight of a linear layer inside a block, so LoRA can be added to it. */
   readonly linear: boolean;
@@ -151,7 +155,10 @@ function llama(c: PolicyConfig, t: Table): void {
   if (!c.tiedHead) t.matrix("lm_head.weight", "head.weight", c.vocabSize, c.width);
 }
 
-/** Row order of a fused matrix stored per head as [q | k | v], read as q of all heads, then k, then v. */
+/**
+ * Row order of a fused matrix stored per head as [q | k | v], read as q of all heads, then k, then
+ * v.
+ */
 export function perHeadQkvOrder(heads: number, headDim: number): Uint32Array {
   const order = new Uint32Array(3 * heads * headDim);
   let i = 0;
@@ -186,7 +193,9 @@ function gptNeox(c: PolicyConfig, t: Table): void {
 
 const FAMILY_TABLES = { gpt2, llama, qwen2: llama, gpt_neox: gptNeox } as const;
 
-/** What a family puts before the names of everything but the head; base-model files leave it out. */
+/**
+ * What a family puts before the names of everything but the head; base-model files leave it out.
+ */
 export const BASE_PREFIX = {
   gpt2: "transformer.",
   llama: "model.",
@@ -221,7 +230,10 @@ export interface LoraModule {
   readonly rowCount: number;
   /** Input features. */
   readonly inFeatures: number;
-  /** Internal row `rowStart + i` is output feature `rowOrder[i]` of the module; null: the same order. */
+  /**
+   * Internal row `rowStart + i` is output feature `rowOrder[i]` of the module; null: the same
+   * order.
+   */
   readonly rowOrder: Uint32Array | null;
   /** The base layer is a Conv1D (PEFT: `fan_in_fan_out`). */
   readonly fanInFanOut: boolean;

@@ -1,8 +1,8 @@
 /**
  * Adapter folders of PEFT: `adapter_config.json` and `adapter_model.safetensors`.
  *
- * The tensor names, not `target_modules`, say what is adapted; whatever would change the numbers beyond plain LoRA
- * (DoRA, ranks or alphas per module, trained biases) is refused by name.
+ * The tensor names, not `target_modules`, say what is adapted; whatever would change the numbers
+ * beyond plain LoRA (DoRA, ranks or alphas per module, trained biases) is refused by name.
  */
 import { InputError } from "../../kernels/errors.ts";
 import type { PolicyConfig } from "../../kernels/policy/config.ts";
@@ -61,7 +61,9 @@ function adapterNumbers(json: Json, path: string): Omit<LoraAdapter, "targets"> 
   };
 }
 
-/** An adapter may come from training on the base model alone, whose names lack the family's prefix. */
+/**
+ * An adapter may come from training on the base model alone, whose names lack the family's prefix.
+ */
 function findModule(config: PolicyConfig, name: string): LoraModule | undefined {
   const bare = name.startsWith(PREFIX) ? name.slice(PREFIX.length) : name;
   const modules = loraModules(config);

@@ -1,8 +1,8 @@
 /**
  * Reading safetensors: one file, or a folder's shards behind `model.safetensors.index.json`.
  *
- * Tensors are read one at a time by seeking, so that memory holds what the caller keeps plus the tensor being
- * read, never the file twice.
+ * Tensors are read one at a time by seeking, so that memory holds what the caller keeps plus the
+ * tensor being read, never the file twice.
  */
 import { basename, dirname, join } from "node:path";
 import { InputError } from "../../kernels/errors.ts";
@@ -177,7 +177,8 @@ class ShardedTensors implements TensorSource {
 
 /**
  * Opens all shards that an index names.
- * @throws {InputError} when the index is malformed, a shard is missing, or a tensor is not in its shard.
+ * @throws {InputError} when the index is malformed, a shard is missing, or a tensor is not in its
+ * shard.
  */
 export async function openShards(indexPath: string): Promise<TensorSource> {
   const { weight_map: map } = await readJson(indexPath) as { weight_map?: Record<string, unknown> };

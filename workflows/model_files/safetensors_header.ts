@@ -1,8 +1,9 @@
 /**
  * The header of a safetensors file: eight bytes of length, then JSON that places every tensor.
  *
- * A file from elsewhere is not trusted: each rule of the format (https://github.com/huggingface/safetensors)
- * is checked before a byte of data is read, so that a truncated download or a wrong tool is named as such.
+ * A file from elsewhere is not trusted: each rule of the format
+ * (https://github.com/huggingface/safetensors) is checked before a byte of data is read, so that a
+ * truncated download or a wrong tool is named as such.
  */
 import { InputError } from "../../kernels/errors.ts";
 import { type Dtype, DTYPE_BYTES } from "./dtypes.ts";

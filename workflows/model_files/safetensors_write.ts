@@ -1,5 +1,6 @@
 /**
- * Writing safetensors, one tensor at a time, as one file or as the shards Hugging Face tools expect.
+ * Writing safetensors, one tensor at a time, as one file or as the shards Hugging Face tools
+ * expect.
  */
 import { InputError } from "../../kernels/errors.ts";
 import {
@@ -93,7 +94,8 @@ function encode(tensor: TensorToWrite, dtype: SaveDtype): Uint8Array {
 
 /**
  * Writes one file, under a temporary name until it is complete.
- * @throws {InputError} on a repeated name, a shape that does not fit its data, or a value beyond float16.
+ * @throws {InputError} on a repeated name, a shape that does not fit its data, or a value beyond
+ * float16.
  */
 export async function writeSafetensors(
   path: string,

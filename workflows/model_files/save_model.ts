@@ -60,9 +60,10 @@ async function moveInto(folder: string, temporary: string): Promise<void> {
  * Saves a policy as a Hugging Face folder that `transformers` loads unchanged: `config.json`,
  * `generation_config.json`, `model.safetensors` (or shards) and the tokenizer's files.
  *
- * Everything is written to a temporary folder beside it first. A new folder appears in one step; in a folder that
- * exists each file is replaced whole, and other files stay.
- * @throws {InputError} when the family's file cannot express the policy, or a weight does not fit `dtype`.
+ * Everything is written to a temporary folder beside it first. A new folder appears in one step; in
+ * a folder that exists each file is replaced whole, and other files stay.
+ * @throws {InputError} when the family's file cannot express the policy, or a weight does not fit
+ * `dtype`.
  */
 export async function saveModel(
   folder: string,

@@ -29,7 +29,9 @@ function assertSamePolicy(actual: PolicyWeights, expected: PolicyWeights): void 
   assertEquals(actual.tensors, expected.tensors);
 }
 
-/** The formats that GGUF does not tell apart are left out: exact GELU in GPT-2, tanh in GPT-NeoX. */
+/**
+ * The formats that GGUF does not tell apart are left out: exact GELU in GPT-2, tanh in GPT-NeoX.
+ */
 const FAMILIES = Object.entries(CONFIGS).filter(([name]) => !/exact|tanh/.test(name));
 
 for (const [name, config] of FAMILIES) {

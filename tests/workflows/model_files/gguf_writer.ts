@@ -1,11 +1,14 @@
 /**
- * A GGUF version 3 writer for fixtures, and the conversion of a Hugging Face model that llama.cpp's script does.
- * Written from the format's description, not from the reader under test.
+ * A GGUF version 3 writer for fixtures, and the conversion of a Hugging Face model that llama.cpp's
+ * script does. Written from the format's description, not from the reader under test.
  */
 import type { PolicyConfig, PolicyWeights } from "../../../kernels/policy/config.ts";
 import { toHuggingFace } from "../../../workflows/model_files/layouts.ts";
 
-/** Metadata values by kind: 4 uint32, 6 float32, 7 bool, 8 string, and arrays of strings, floats, int32. */
+/**
+ * Metadata values by kind: 4 uint32, 6 float32, 7 bool, 8 string, and arrays of strings, floats,
+ * int32.
+ */
 export type Meta =
   | number
   | boolean
@@ -17,7 +20,10 @@ export type Meta =
     ints: number[];
   };
 
-/** A tensor: sizes as in Hugging Face (outermost first), GGML type 0 F32, 1 F16, 30 BF16, others for errors. */
+/**
+ * A tensor: sizes as in Hugging Face (outermost first), GGML type 0 F32, 1 F16, 30 BF16, others for
+ * errors.
+ */
 export interface GgufTensor {
   name: string;
   shape: number[];

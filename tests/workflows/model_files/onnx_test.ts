@@ -145,7 +145,7 @@ Deno.test("ONNX: a file cannot be written into a folder that is not there", asyn
 
 Deno.test("protobuf: known encodings", () => {
   const bytes = (message: Message) => message.chunks.flatMap((chunk) => [...chunk]);
-  // The examples of the encoding guide: 150 as field 1, "testing" as field 2, a nested 150 as field 3.
+  // The encoding guide's examples: 150 as field 1, "testing" as field 2, a nested 150 as field 3.
   assertEquals(bytes(new Message().int(1, 150)), [0x08, 0x96, 0x01]);
   assertEquals(bytes(new Message().string(2, "testing")), [
     0x12,

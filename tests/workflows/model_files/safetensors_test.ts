@@ -55,7 +55,7 @@ Deno.test("safetensors: every array type survives a round trip, with odd shapes"
 
 Deno.test("safetensors: f16 and bf16 round to nearest, ties to even", async () => {
   await inFolder(async (folder) => {
-    // 1 + 2^-8 lies between bfloat16 1 and 1 + 2^-7 (tie to even: 1); 1 + 3 * 2^-8 ties up to 1 + 2^-6.
+    // 1 + 2^-8 is halfway from 1 to 1 + 2^-7 (tie to even: 1); 1 + 3 * 2^-8 ties up to 1 + 2^-6.
     const values = Float32Array.of(1, 1 + 2 ** -8, 1 + 3 * 2 ** -8, -0, 65504, 2 ** -24, 1 / 3);
     const write = { name: "x", shape: [values.length], data: values };
     await writeSafetensors(`${folder}/b`, [write], { dtype: "bf16" });

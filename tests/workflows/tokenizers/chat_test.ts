@@ -7,7 +7,9 @@ import {
 import type { Tokenizer } from "../../../workflows/data/tokenizers/tokenizer.ts";
 import { assert, assertEquals, assertThrows } from "../../assert.ts";
 
-/** One token per character, or per `<|...|>`; words of two characters "ab" merge, to test borders. */
+/**
+ * One token per character, or per `<|...|>`; words of two characters "ab" merge, to test borders.
+ */
 function toy(chatTemplate: string | null): Tokenizer {
   const encode = (text: string) =>
     [...text.matchAll(/<\|\w+\|>|ab|[\s\S]/gu)].map(([token]) => vocabulary.indexOf(token));

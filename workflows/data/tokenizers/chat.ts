@@ -1,9 +1,10 @@
 /**
  * Conversations to text and tokens, by the tokenizer's own chat template.
  *
- * Which tokens the assistant wrote is found in one of two ways: the template says it (`{% generation %}`, as in
- * transformers), or it follows from rendering the conversation up to each reply and comparing. Characters become
- * tokens by common prefixes: the reply starts at the first token that the text before it does not already have.
+ * Which tokens the assistant wrote is found in one of two ways: the template says it (`{%
+ * generation %}`, as in transformers), or it follows from rendering the conversation up to each
+ * reply and comparing. Characters become tokens by common prefixes: the reply starts at the first
+ * token that the text before it does not already have.
  */
 import { Template } from "@huggingface/jinja";
 import { InputError } from "../../../kernels/errors.ts";
@@ -117,7 +118,8 @@ function render(
 
 /**
  * The text of a conversation.
- * @throws {InputError} when there is no template, or it refuses the messages (e.g. roles out of order).
+ * @throws {InputError} when there is no template, or it refuses the messages (e.g. roles out of
+ * order).
  */
 export function renderChat(
   tokenizer: Tokenizer,
@@ -162,9 +164,10 @@ function commonPrefix(a: readonly number[], b: readonly number[]): number {
 /**
  * The tokens of a conversation and which of them the assistant wrote.
  *
- * The template writes BOS itself where it wants one, so no special tokens are added. A token that spans the border
- * of a reply counts as the assistant's at its start and not at its end.
- * @throws {InputError} as {@linkcode renderChat}, and when the replies cannot be told from the rest.
+ * The template writes BOS itself where it wants one, so no special tokens are added. A token that
+ * spans the border of a reply counts as the assistant's at its start and not at its end.
+ * @throws {InputError} as {@linkcode renderChat}, and when the replies cannot be told from the
+ * rest.
  */
 export function chatTokens(
   tokenizer: Tokenizer,

@@ -1,8 +1,8 @@
 /**
  * The tokenizer inside a GGUF file: its `tokenizer.ggml.*` metadata.
  *
- * Model `llama` is SentencePiece BPE by scores, model `gpt2` byte-level BPE by merges; `pre` names the expression
- * that cuts the text first. Names as in llama.cpp's `gguf` constants.
+ * Model `llama` is SentencePiece BPE by scores, model `gpt2` byte-level BPE by merges; `pre` names
+ * the expression that cuts the text first. Names as in llama.cpp's `gguf` constants.
  */
 import { InputError } from "../../../kernels/errors.ts";
 import { byteLevelBpeJson, HuggingFaceTokenizer } from "./hugging_face.ts";

@@ -1,5 +1,6 @@
 /**
- * `tokenizer.json` of Hugging Face, run by `@huggingface/tokenizers`, and GPT-2's two-file form of it.
+ * `tokenizer.json` of Hugging Face, run by `@huggingface/tokenizers`, and GPT-2's two-file form of
+ * it.
  */
 import type { Tokenizer as Engine } from "@huggingface/tokenizers";
 import { InputError } from "../../../kernels/errors.ts";

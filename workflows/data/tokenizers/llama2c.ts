@@ -1,8 +1,10 @@
 /**
- * The tokenizer file of llama2.c (`tokenizer.bin`, `tok512.bin`): SentencePiece pieces with their scores.
+ * The tokenizer file of llama2.c (`tokenizer.bin`, `tok512.bin`): SentencePiece pieces with their
+ * scores.
  *
- * int32 longest piece; then for each id a float32 score, an int32 length and that many UTF-8 bytes. Ids 0, 1, 2 are
- * unknown, BOS and EOS; 3 to 258 are the bytes. Read from karpathy/llama2.c `tokenizer.py` and `run.c`.
+ * int32 longest piece; then for each id a float32 score, an int32 length and that many UTF-8 bytes.
+ * Ids 0, 1, 2 are unknown, BOS and EOS; 3 to 258 are the bytes. Read from karpathy/llama2.c
+ * `tokenizer.py` and `run.c`.
  */
 import { InputError } from "../../../kernels/errors.ts";
 import { isByteText, type Piece } from "./pieces.ts";

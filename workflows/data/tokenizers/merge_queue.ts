@@ -1,8 +1,8 @@
 /**
  * Best-first merging of neighbours, in O(n log n) where the textbook loop is O(n^2).
  *
- * Candidates wait in a heap (best score first, leftmost on ties); a candidate whose parts have been merged away
- * since is recognised by its ids and dropped.
+ * Candidates wait in a heap (best score first, leftmost on ties); a candidate whose parts have been
+ * merged away since is recognised by its ids and dropped.
  */
 
 interface Candidate {

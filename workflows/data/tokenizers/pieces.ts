@@ -2,7 +2,10 @@
  * The vocabulary of a SentencePiece model, as plain data.
  */
 
-/** What a piece is: text, a control token (never from text), a byte, the unknown, or a literal token. */
+/**
+ * What a piece is: text, a control token (never from text), a byte, the unknown, or a literal
+ * token.
+ */
 export type PieceKind = "normal" | "control" | "byte" | "unknown" | "literal";
 
 /** One entry of the vocabulary; its id is its index. */

@@ -1,9 +1,10 @@
 /**
- * SentencePiece's BPE: merge the neighbours whose union has the best score, until no union is a piece.
+ * SentencePiece's BPE: merge the neighbours whose union has the best score, until no union is a
+ * piece.
  *
- * This is what llama2.c's `tokenizer.bin` and Llama's GGUF files describe. Characters without a piece fall back to
- * byte pieces `<0xNN>`; a space goes before the text. (Kudo and Richardson 2018; the merge order, leftmost best
- * first, is that of llama2.c's `encode`.)
+ * This is what llama2.c's `tokenizer.bin` and Llama's GGUF files describe. Characters without a
+ * piece fall back to byte pieces `<0xNN>`; a space goes before the text. (Kudo and Richardson 2018;
+ * the merge order, leftmost best first, is that of llama2.c's `encode`.)
  */
 import { InputError } from "../../../kernels/errors.ts";
 import { bestFirst } from "./merge_queue.ts";
@@ -77,7 +78,10 @@ export class SentencePieceTokenizer implements Tokenizer {
     for (const id of merged) ids.push(id);
   }
 
-  /** A character that is no piece: its UTF-8 bytes, or the unknown piece where bytes are not in the vocabulary. */
+  /**
+   * A character that is no piece: its UTF-8 bytes, or the unknown piece where bytes are not in the
+   * vocabulary.
+   */
   #pushBytes(char: string, symbols: number[]): void {
     const ids = [...new TextEncoder().encode(char)].map((byte) => this.#bytes[byte]);
     if (ids.every((id) => id >= 0)) symbols.push(...ids);

@@ -1,11 +1,12 @@
 /**
- * A SentencePiece BPE as Hugging Face's `tokenizer.json`, so that a saved model folder loads elsewhere.
+ * A SentencePiece BPE as Hugging Face's `tokenizer.json`, so that a saved model folder loads
+ * elsewhere.
  *
- * SentencePiece ranks unions by the score of the result; `tokenizer.json` ranks pairs. Every pair of pieces whose
- * union is a piece is listed, best score first. The two can differ in three places, where the original file, written
- * beside, remains the truth: text that spells a special token (`<s>`) becomes that token; U+2581 in text becomes a
- * space; and a run that a periodic piece (such as four equal characters) covers in two overlapping ways may be cut
- * at another place.
+ * SentencePiece ranks unions by the score of the result; `tokenizer.json` ranks pairs. Every pair
+ * of pieces whose union is a piece is listed, best score first. The two can differ in three places,
+ * where the original file, written beside, remains the truth: text that spells a special token
+ * (`<s>`) becomes that token; U+2581 in text becomes a space; and a run that a periodic piece (such
+ * as four equal characters) covers in two overlapping ways may be cut at another place.
  */
 import type { Piece, SentencePieceOptions } from "./pieces.ts";
 

@@ -44,8 +44,9 @@ export interface Tokenizer {
 /**
  * Decodes a growing sequence without printing half a character.
  *
- * Only the last tokens are decoded again (a token's text may depend on the one before it: the leading space of
- * SentencePiece, characters split over several byte tokens), so each step costs the same.
+ * Only the last tokens are decoded again (a token's text may depend on the one before it: the
+ * leading space of SentencePiece, characters split over several byte tokens), so each step costs
+ * the same.
  */
 export class TextStream {
   readonly #tokenizer: Tokenizer;
@@ -84,7 +85,9 @@ export class TextStream {
   }
 }
 
-/** The text that `ids` add after `prompt` (with the space that a decode of `ids` alone would lose). */
+/**
+ * The text that `ids` add after `prompt` (with the space that a decode of `ids` alone would lose).
+ */
 export function decodeContinuation(
   tokenizer: Tokenizer,
   prompt: readonly number[],

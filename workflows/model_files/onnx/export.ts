@@ -6,12 +6,17 @@ import type { PolicyWeights } from "../../../kernels/policy/config.ts";
 import { writeAll, writeWhole } from "../files.ts";
 import { type GraphOptions, policyGraph } from "./policy_graph.ts";
 
-/** A protocol buffer cannot exceed 2^31 - 1 bytes; this leaves room for everything but the weights. */
+/**
+ * A protocol buffer cannot exceed 2^31 - 1 bytes; this leaves room for everything but the weights.
+ */
 const MAX_INSIDE_BYTES = 2 ** 31 - 1 - 2 ** 24;
 
 /** Options of {@linkcode exportOnnx}. */
 export interface OnnxOptions extends GraphOptions {
-  /** Weights beyond this many bytes go to a second file, `NAME.data`. Default: what one file can hold. */
+  /**
+   * Weights beyond this many bytes go to a second file, `NAME.data`. Default: what one file can
+   * hold.
+   */
   readonly maxInsideBytes?: number;
 }
 

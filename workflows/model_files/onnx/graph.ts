@@ -1,5 +1,6 @@
 /**
- * An ONNX graph under construction: nodes, constants, inputs and outputs (field numbers from `onnx.proto`, IR 8).
+ * An ONNX graph under construction: nodes, constants, inputs and outputs (field numbers from
+ * `onnx.proto`, IR 8).
  */
 import { Message } from "./protobuf.ts";
 

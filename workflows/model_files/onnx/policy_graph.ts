@@ -1,8 +1,9 @@
 /**
  * A policy as plain ONNX operators (opset 17): tokens in, logits out.
  *
- * Matrices are stored [in, out], as MatMul wants them. Queries, keys and values, and a SwiGLU's gate and up
- * projections, stay fused. Key and value heads are repeated by a Gather for grouped-query attention.
+ * Matrices are stored [in, out], as MatMul wants them. Queries, keys and values, and a SwiGLU's
+ * gate and up projections, stay fused. Key and value heads are repeated by a Gather for
+ * grouped-query attention.
  */
 import type { PolicyConfig, PolicyWeights } from "../../../kernels/policy/config.ts";
 import { Graph, type Value } from "./graph.ts";
@@ -63,7 +64,10 @@ function toHeads(c: Context, x: Value, heads: number): Value {
   return c.graph.op("Transpose", [c.graph.op("Reshape", [x, shape])], { perm: [0, 2, 1, 3] });
 }
 
-/** Rotary positions: (x1, x2) -> (x1 cos - x2 sin, x2 cos + x1 sin) on the first ropeDims dimensions. */
+/**
+ * Rotary positions: (x1, x2) -> (x1 cos - x2 sin, x2 cos + x1 sin) on the first ropeDims
+ * dimensions.
+ */
 function rotate(c: Context, x: Value): Value {
   const { graph, config: { headDim, ropeDims }, rope } = c;
   if (!rope) return x;
@@ -167,13 +171,15 @@ function ropeRows(graph: Graph, config: PolicyConfig, positions: Value): Context
 
 /** What the exported graph offers. */
 export interface GraphOptions {
-  /** Add the input `attention_mask` (1 = real token); ONNX has no optional inputs. Default false. */
+  /**
+   * Add the input `attention_mask` (1 = real token); ONNX has no optional inputs. Default false.
+   */
   readonly attentionMask?: boolean;
 }
 
 /**
- * The graph of a policy: `input_ids` int64 [batch, sequence], perhaps `attention_mask` int64 of the same shape, and
- * `logits` float32 [batch, sequence, vocabSize]. Positions count from 0.
+ * The graph of a policy: `input_ids` int64 [batch, sequence], perhaps `attention_mask` int64 of the
+ * same shape, and `logits` float32 [batch, sequence, vocabSize]. Positions count from 0.
  */
 export function policyGraph(weights: PolicyWeights, options: GraphOptions = {}): Graph {
   const { config, tensors } = weights;

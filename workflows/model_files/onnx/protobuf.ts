@@ -1,7 +1,8 @@
 /**
  * Just enough of the protocol buffer wire format to write an ONNX file.
  *
- * A message is a list of byte chunks, not one buffer, so that nesting copies no weights. (https://protobuf.dev/programming-guides/encoding)
+ * A message is a list of byte chunks, not one buffer, so that nesting copies no weights.
+ * (https://protobuf.dev/programming-guides/encoding)
  */
 
 /** A message under construction. */
