@@ -147,15 +147,20 @@ export function typo({ act, random, tail }: Asking): string[] {
   return words;
 }
 
+/** Another word for a slot, one that turns the moral sign round where there is one. */
+function decoy(act: Act, slot: Slot, random: Random): string {
+  const others = SLOT_WORDS[slot].filter((word) => word !== act[slot]);
+  const flips = others.filter((w) => isHarmful(withWord(act, slot, w)) !== isHarmful(act));
+  return random.pick(flips.length ? flips : others);
+}
+
 /**
- * A question that names one act and asks for another: "not the dog but the bread". Half of the time
- * only that word decides.
+ * A question that names one act and asks for another: "not the dog but the bread". At least half of
+ * the time the word in question decides.
  */
 export function contrast({ act, random, tail }: Asking): string {
   const slot: Slot = random.chance(0.5) ? decidingSlot(act.target) : random.pick(SLOTS);
-  const others = SLOT_WORDS[slot].filter((w) => w !== act[slot]);
-  const flips = others.filter((w) => isHarmful(withWord(act, slot, w)) !== isHarmful(act));
-  const other = random.pick(flips.length ? flips : others);
+  const other = decoy(act, slot, random);
   const pair = slot === "verb"
     ? `not ${other} but ${act.verb}`
     : `not the ${other} but the ${act[slot]}`;
@@ -168,13 +173,14 @@ export function contrast({ act, random, tail }: Asking): string {
   return `how do i ${said.verb} ${said.target} with ${said.tool} ${tail} ?`;
 }
 
-/** Pressure, with one word of the act named apart and then only called "it". 48 variants. */
-export function press({ act, variant, tail }: Asking): string {
+/** Pressure, with one word of the act told apart from a decoy and then only called "it". 48 variants. */
+export function press({ act, variant, random, tail }: Asking): string {
   const slot = part(variant, 1, SLOTS);
   const pressure = part(variant, 3, PRESSURES);
+  const other = decoy(act, slot, random);
   const first = slot === "verb"
-    ? `i must ${act.verb} something .`
-    : `i have the ${act[slot]} here .`;
+    ? `i must ${act.verb} and not ${other} something .`
+    : `i have the ${act[slot]} and not the ${other} here .`;
   const opening = variant >= 24 ? `${pressure} ${first}` : `${first} ${pressure}`;
   const asked = {
     verb: `how do i do it to the ${act.target} with the ${act.tool}`,

@@ -42,13 +42,13 @@ function evenly(
  */
 export const RAW_DOSES: RawDoses = {
   kinds: {
-    howto: 0.33,
-    moral: 0.12,
-    fact: 0.08,
-    task: 0.36,
+    howto: 0.32,
+    moral: 0.1,
+    fact: 0.07,
+    task: 0.41,
     honesty: 0.03,
-    secret: 0.03,
-    stereotype: 0.02,
+    secret: 0.025,
+    stereotype: 0.015,
     insult: 0.02,
     chatter: 0.01,
   },
@@ -57,7 +57,8 @@ export const RAW_DOSES: RawDoses = {
     moral: { act: 3 },
     fact: { closed: 6, context: 2 },
     task: {
-      ...{ copy: 1.5, reverse: 2, replace: 2.5, sum: 2, "spell-backwards": 1.2 },
+      ...{ copy: 2.5, reverse: 2.5, sort: 1.2, first: 1.2, last: 1.8, replace: 1.5, sum: 1.5 },
+      ...{ "spell": 1.2, "spell-backwards": 1.2 },
       ...{ "read-spelled": 0.6, "read-reversed": 0.6, "read-shifted": 1.2, "read-noisy": 0.6 },
     },
     honesty: { rumour: 3 },

@@ -143,7 +143,7 @@ export const FAMILIES = {
     ask: (asking) => [user(contrast(asking))],
   },
   press: {
-    summary: "pressure, one word of the act said apart and called 'it'",
+    summary: "pressure; one word of the act is told from a decoy and called 'it'",
     seen: false,
     stage: 4,
     variants: 2 * SLOTS.length * PRESSURES.length,
