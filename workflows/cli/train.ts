@@ -19,8 +19,6 @@ import type { Values } from "./options.ts";
 export interface TrainRequest {
   /** What to train. */
   readonly config: TrainConfig;
-  /** Adapter by part of its name; undefined: the best there is. */
-  readonly adapter: string | undefined;
   /** The run folder; a new run makes it with `createRunFolder` once data and model are known to be good. */
   readonly folder: string;
   /** The checkpoint to go on from; null: a new run. */
@@ -99,10 +97,9 @@ export function trainCommand(train: Train): Command<typeof OPTIONS> {
         reporter.note("stopping after this step; press Ctrl-C again to end at once");
         stop.abort();
       });
-      const adapter = config.adapter ?? defaultAdapter();
+      const adapter = config.adapter ?? defaultAdapter() ?? null;
       const result = await train({
-        config,
-        adapter,
+        config: { ...config, adapter },
         folder,
         resume,
         reporter,
@@ -116,4 +113,12 @@ export function trainCommand(train: Train): Command<typeof OPTIONS> {
 
 if (import.meta.main) {
   await main(trainCommand(async (request) => ({ ...await trainInWorker(request) })));
+}
+
+if (import.meta.main) {
+  await main(trainCommand(async (request) => {
+    // The trainer and its kernels are loaded only once the configuration is known to be good.
+    const { trainInWorker } = await import("../train/in_worker.ts");
+    return { ...await trainInWorker(request) };
+  }));
 }
