@@ -114,11 +114,3 @@ export function trainCommand(train: Train): Command<typeof OPTIONS> {
 if (import.meta.main) {
   await main(trainCommand(async (request) => ({ ...await trainInWorker(request) })));
 }
-
-if (import.meta.main) {
-  await main(trainCommand(async (request) => {
-    // The trainer and its kernels are loaded only once the configuration is known to be good.
-    const { trainInWorker } = await import("../train/in_worker.ts");
-    return { ...await trainInWorker(request) };
-  }));
-}
