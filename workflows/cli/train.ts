@@ -68,7 +68,7 @@ async function lastCheckpoint(folder: string, config: TrainConfig): Promise<Chec
 }
 
 /** The command, around the trainer that does the work. */
-export function trainCommand(train: Train): Command<typeof OPTIONS> {
+export function trainCommand(train: Train): Command {
   return defineCommand({
     name: "train",
     summary:
