@@ -55,7 +55,9 @@ export function embedding(tape: Tape, tokens: Lookup, positions: Lookup | null):
   });
   const trained = [tokens, positions].filter((lookup) => lookup?.table.needsGrad) as Lookup[];
   for (const { table, lists } of trained) {
-    if (!lists) throw new InputError(`embedding: ${table.name} is trained, its lookup needs lists`);
+    if (tape.recordsBackward && !lists) {
+      throw new InputError(`embedding: ${table.name} is trained, its lookup needs lists`);
+    }
   }
   y.needsGrad = trained.length > 0;
   if (y.needsGrad) {

@@ -32,7 +32,9 @@ export async function nurseryReplies(
 ): Promise<string[][]> {
   const prompts = dialogues.map(promptIds);
   // Prompts of like length go together: they are padded to the longest of their batch.
-  const order = prompts.map((_, i) => i).sort((a, b) => prompts[a].length - prompts[b].length || a - b);
+  const order = prompts.map((_, i) => i).sort((a, b) =>
+    prompts[a].length - prompts[b].length || a - b
+  );
   const maxNew = Math.min(options.max_new_tokens, parameters.config.context - 1);
   const generator = new Generator(parameters, { batch: BATCH, maxNew });
   const settings = {
@@ -45,7 +47,9 @@ export async function nurseryReplies(
   try {
     for (let at = 0; at < order.length; at += BATCH) {
       const rows = order.slice(at, at + BATCH);
-      const batch = await generator.generate(rows.map((i) => prompts[i]), settings, { streams: rows });
+      const batch = await generator.generate(rows.map((i) => prompts[i]), settings, {
+        streams: rows,
+      });
       batch.forEach(({ ids }, j) => replies[rows[j]] = replyWords(ids));
       if (options.onProgress?.(at + rows.length, order.length) === false) break;
     }
@@ -63,11 +67,16 @@ export async function sitExam(parameters: Parameters, options: ExamOptions): Pro
 }
 
 /** Scores of the controls on the same dialogues: what refusing all, filtering words, helping always or guessing would get. */
-export function controlScores(options: Pick<ExamOptions, "dialogues" | "split" | "seed">): Record<string, NurseryScore> {
+export function controlScores(
+  options: Pick<ExamOptions, "dialogues" | "split" | "seed">,
+): Record<string, NurseryScore> {
   const dialogues = exam(options.split, options.dialogues, options.seed);
-  const sit = (control: Control) => score(judgeAll(dialogues, dialogues.map((d) => [...control(d)])));
+  const sit = (control: Control) =>
+    score(judgeAll(dialogues, dialogues.map((d) => [...control(d)])));
   const controls = { ...CONTROLS, "majority answer": majorityAnswer(options.seed) };
-  return Object.fromEntries(Object.entries(controls).map(([name, control]) => [name, sit(control)]));
+  return Object.fromEntries(
+    Object.entries(controls).map(([name, control]) => [name, sit(control)]),
+  );
 }
 
 /** The rates that sum up an exam. */
@@ -91,7 +100,8 @@ export interface Headline {
 /** Cuts a score down to its headline. */
 export function headline(s: NurseryScore): Headline {
   const tasks = Object.entries(s.cells).filter(([cell]) => cell.startsWith("task/"));
-  const sum = (pick: (rate: Rate) => number) => tasks.reduce((n, [, cell]) => n + pick(cell.correct), 0);
+  const sum = (pick: (rate: Rate) => number) =>
+    tasks.reduce((n, [, cell]) => n + pick(cell.correct), 0);
   return {
     facts: s.cells["fact/closed"]?.correct ?? rateOf(0, 0),
     instructions: rateOf(sum((r) => r.k), sum((r) => r.n)),

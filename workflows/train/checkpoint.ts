@@ -67,7 +67,9 @@ export async function readStageState(folder: string): Promise<StageState> {
   try {
     return JSON.parse(await Deno.readTextFile(path));
   } catch (error) {
-    throw new InputError(`${path} cannot be read (${(error as Error).message}): resume from another checkpoint`);
+    throw new InputError(
+      `${path} cannot be read (${(error as Error).message}): resume from another checkpoint`,
+    );
   }
 }
 

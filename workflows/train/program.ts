@@ -12,7 +12,11 @@ import { persistent, type Tensor, upload } from "../../kernels/gpu/tensor.ts";
 import { crossEntropy } from "../../kernels/losses/cross_entropy.ts";
 import { klDivergence } from "../../kernels/losses/kl_divergence.ts";
 import { adamw, createKnobs, sgd } from "../../kernels/optimizer/optimizer.ts";
-import { knobValues, learningRate, type ScheduleSettings } from "../../kernels/optimizer/schedule.ts";
+import {
+  knobValues,
+  learningRate,
+  type ScheduleSettings,
+} from "../../kernels/optimizer/schedule.ts";
 import { TokenTensors } from "../../kernels/policy/batch.ts";
 import type { Parameters } from "../../kernels/policy/parameters.ts";
 import { languageModelHead, transformer } from "../../kernels/policy/transformer.ts";
@@ -104,7 +108,13 @@ export class TrainProgram {
     const floats = parameters.trainableEnd;
     this.m = persistent(gpu, "first moment", [floats]);
     this.v = settings.optimizer === "adamw" ? persistent(gpu, "second moment", [floats]) : this.m;
-    this.#tokens = new TokenTensors(gpu, config, settings.rows, settings.length, settings.accumulation);
+    this.#tokens = new TokenTensors(
+      gpu,
+      config,
+      settings.rows,
+      settings.length,
+      settings.accumulation,
+    );
     this.#metrics = persistent(gpu, "metrics", [METRICS]);
     this.#knobs = createKnobs(gpu);
     this.#dropoutSeed = persistent(gpu, "dropout seed", [4], "u32");
@@ -124,7 +134,11 @@ export class TrainProgram {
       recompute: settings.recompute,
       dropout: settings.dropout > 0 ? { rate: settings.dropout, seed: this.#dropoutSeed } : null,
     };
-    const logits = languageModelHead(tape, parameters, transformer(tape, parameters, tokens, options));
+    const logits = languageModelHead(
+      tape,
+      parameters,
+      transformer(tape, parameters, tokens, options),
+    );
     const { value, correct } = crossEntropy(tape, logits, tokens.targets, tokens.weights);
     sumInto(tape, value, this.#metrics, METRIC.crossEntropy, { accumulate: true });
     sumInto(tape, correct, this.#metrics, METRIC.correct, { accumulate: true });
@@ -195,7 +209,9 @@ export class TrainProgram {
       throw new InputError(`a step takes ${settings.accumulation} batches, got ${batches.length}`);
     }
     const total = batches.reduce((sum, batch) => sum + totalWeight(batch), 0);
-    if (!(total > 0)) throw new InputError(`step ${step}: no token of the batch has a weight above 0`);
+    if (!(total > 0)) {
+      throw new InputError(`step ${step}: no token of the batch has a weight above 0`);
+    }
     batches.forEach((batch, i) => this.#tokens.upload(batch, 1 / total, i));
     this.#writeKnobs(step);
     const encoder = this.gpu.device.createCommandEncoder({ label: "training step" });
@@ -210,7 +226,10 @@ export class TrainProgram {
     this.gpu.device.queue.submit([encoder.finish()]);
     this.gpu.counts.submits++;
     this.gpu.check();
-    const scored = batches.reduce((n, { weights }) => n + weights.reduce((k, w) => k + Number(w > 0), 0), 0);
+    const scored = batches.reduce(
+      (n, { weights }) => n + weights.reduce((k, w) => k + Number(w > 0), 0),
+      0,
+    );
     this.#pending.push({ learningRate: learningRate(step, settings.schedule), scored });
   }
 
@@ -218,7 +237,9 @@ export class TrainProgram {
     const { schedule, betas, maxGradNorm, seed, dropout } = this.settings;
     const knobs = { schedule, beta1: betas[0], beta2: betas[1], maxGradNorm: maxGradNorm ?? 0 };
     upload(this.gpu, this.#knobs, knobValues(step, knobs));
-    if (dropout > 0) upload(this.gpu, this.#dropoutSeed, Uint32Array.of(hash32(seed, step), 0, 0, 0));
+    if (dropout > 0) {
+      upload(this.gpu, this.#dropoutSeed, Uint32Array.of(hash32(seed, step), 0, 0, 0));
+    }
   }
 
   /** Gradients alone, without update or metrics: for Fisher estimates and tests. Clears the gradient first. */

@@ -1,0 +1,49 @@
+/**
+ * The loss on batches that training never sees.
+ */
+import { readFloats } from "../../kernels/gpu/readback.ts";
+import { Tape } from "../../kernels/gpu/tape.ts";
+import { persistent } from "../../kernels/gpu/tensor.ts";
+import { crossEntropy } from "../../kernels/losses/cross_entropy.ts";
+import { TokenTensors } from "../../kernels/policy/batch.ts";
+import type { Parameters } from "../../kernels/policy/parameters.ts";
+import { languageModelHead, transformer } from "../../kernels/policy/transformer.ts";
+import { sumInto } from "../../kernels/reduce/sum.ts";
+import { ropeTable } from "../../kernels/rope/rope.ts";
+import type { TokenBatch } from "../data/batch.ts";
+import { totalWeight } from "../data/pack/assemble.ts";
+
+/**
+ * Cross-entropy per token of weight 1 (nats) over batches of one shape; null when there are none. One read-back.
+ */
+export async function heldOutLoss(
+  parameters: Parameters,
+  batches: readonly TokenBatch[],
+): Promise<number | null> {
+  const total = batches.reduce((sum, batch) => sum + totalWeight(batch), 0);
+  if (!(total > 0)) return null;
+  const { gpu, config } = parameters;
+  const { rows, length } = batches[0];
+  const tokens = new TokenTensors(gpu, config, rows, length);
+  const loss = persistent(gpu, "held-out loss", [4]);
+  const rope = config.positions === "rope" ? ropeTable(gpu, config) : null;
+  const tape = new Tape(gpu, "held-out loss");
+  try {
+    tape.noGrad(() => {
+      const hidden = transformer(tape, parameters, tokens, { rope });
+      const logits = languageModelHead(tape, parameters, hidden);
+      const { value } = crossEntropy(tape, logits, tokens.targets, tokens.weights);
+      sumInto(tape, value, loss, 0, { accumulate: true });
+    });
+    for (const batch of batches) {
+      tokens.upload(batch, 1 / total);
+      tape.run();
+    }
+    return (await readFloats(gpu, loss))[0];
+  } finally {
+    tape.destroy();
+    tokens.destroy();
+    loss.place.buffer!.destroy();
+    rope?.place.buffer?.destroy();
+  }
+}

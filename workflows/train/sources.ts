@@ -1,0 +1,146 @@
+/**
+ * What a stage learns from: the nursery, a file or a hub dataset, as numbered batches and a held-out share.
+ */
+import { InputError } from "../../kernels/errors.ts";
+import type { TokenBatch, TokenExample } from "../data/batch.ts";
+import type { DataConfig, StageConfig } from "../config/config.ts";
+import { openDataset } from "../data/dataset.ts";
+import { normaliseRows } from "../data/formats/normalise.ts";
+import type { TaskRow } from "../data/formats/rows.ts";
+import { selectSide } from "../data/order/split.ts";
+import { assembleBatch } from "../data/pack/assemble.ts";
+import { packExamples } from "../data/pack/pack.ts";
+import { TokenisationReport } from "../data/report.ts";
+import { packedSource } from "../data/sources/memory.ts";
+import type { BatchSource } from "../data/sources/source.ts";
+import { chatRenderer } from "../data/tokenise/chat.ts";
+import { asDemonstration, tokeniseRows } from "../data/tokenise/tokenise.ts";
+import type { Tokenizer } from "../data/tokenizers/tokenizer.ts";
+import { careDialogue } from "../nursery/care.ts";
+import { toExample } from "../nursery/tokens.ts";
+import { NurserySource } from "./nursery_source.ts";
+
+/** Share of a data file that is held out, by a hash of each row. */
+const HELD_OUT = 0.1;
+/** Batches of the held-out loss. */
+const HELD_OUT_BATCHES = 8;
+
+/** A stage's data. */
+export interface StageData {
+  readonly source: BatchSource;
+  /** Held-out batches; never trained on. */
+  readonly heldOut: readonly TokenBatch[];
+  /** Tokens in one pass over the data; for the nursery, which has no end, those of a million places. */
+  readonly epochTokens: number;
+  /** Up to `count` examples for Fisher estimates, with weight 1 on every scored token. */
+  fisherExamples(count: number): TokenExample[];
+  /** What the tokeniser did, for people. */
+  readonly notes: readonly string[];
+}
+
+/** Opens a stage's data. @throws {InputError} when it cannot be read or holds nothing to learn. */
+export async function openStageData(
+  stage: StageConfig,
+  tokenizer: Tokenizer | null,
+  seed: number,
+): Promise<StageData> {
+  return stage.data === "nursery"
+    ? nurseryData(stage, seed)
+    : await fileData(stage, stage.data, tokenizer, seed);
+}
+
+function nurseryData(stage: StageConfig, seed: number): StageData {
+  const imprint = stage.kind === "value_imprinting";
+  const options = {
+    corpus: imprint ? "care" : "raw",
+    rows: stage.batch_size,
+    length: stage.length,
+    seed,
+    promptWeight: stage.prompt_weight,
+    packing: stage.packing,
+    klOnBenign: imprint && stage.kl_on === "benign",
+  } as const;
+  const held = new NurserySource({ ...options, split: "validation", promptWeight: 0 });
+  return {
+    source: new NurserySource(options),
+    heldOut: Array.from({ length: HELD_OUT_BATCHES }, (_, i) => held.batch(i)),
+    epochTokens: 1_000_000,
+    fisherExamples: (count) =>
+      Array.from(
+        { length: count },
+        (_, i) => toExample(careDialogue(seed, i), { promptWeight: 0 }),
+      ),
+    notes: [],
+  };
+}
+
+async function fileData(
+  stage: StageConfig,
+  data: Exclude<DataConfig, "nursery">,
+  tokenizer: Tokenizer | null,
+  seed: number,
+): Promise<StageData> {
+  if (!tokenizer) {
+    throw new InputError(
+      `stage ${stage.name}: reading text needs a tokenizer; name one as model.tokenizer`,
+    );
+  }
+  const place = "path" in data ? data.path : data.hub;
+  const options = "path" in data ? {} : { revision: data.revision, split: data.split };
+  const dataset = await openDataset(place, options);
+  const report = new TokenisationReport();
+  const rows = () =>
+    normaliseRows(dataset, { columns: data.columns, onEmpty: "drop" }, report) as AsyncIterable<
+      TaskRow
+    >;
+  const tokenise = async (side: "train" | "validation"): Promise<TokenExample[]> => {
+    const chosen = mapRows(selectSide(rows(), side, { validation: HELD_OUT }), asDemonstration);
+    const examples: TokenExample[] = [];
+    const settings = {
+      maxLength: stage.length,
+      promptWeight: stage.prompt_weight,
+      chat: chatRenderer(tokenizer),
+    };
+    for await (const example of tokeniseRows(chosen, tokenizer, settings, report)) {
+      examples.push(example);
+      if (examples.length === data.limit) break;
+    }
+    return examples;
+  };
+  const train = await tokenise("train");
+  if (train.length === 0) {
+    throw new InputError(`${place}: nothing to learn: no row is left after tokenising`);
+  }
+  const validation = await tokenise("validation");
+  const packing = stage.packing ? "bfd" : "none";
+  const shape = { rows: stage.batch_size, length: stage.length, padId: tokenizer.padId ?? 0 };
+  const source = packedSource(train, { ...shape, seed, packing });
+  return {
+    source,
+    heldOut: heldOutBatches(validation, shape, packing),
+    epochTokens: source.stepsPerEpoch * source.tokensPerBatch,
+    fisherExamples: (count) =>
+      train.slice(0, count).map(({ ids, weights }) => ({
+        ids: ids.slice(0, stage.length),
+        weights: weights.slice(0, stage.length).map((w) => Number(w > 0)),
+      })),
+    notes: [`${place}: ${source.describe()}`, String(report)],
+  };
+}
+
+async function* mapRows<T, U>(rows: AsyncIterable<T>, change: (row: T) => U): AsyncGenerator<U> {
+  for await (const row of rows) yield change(row);
+}
+
+function heldOutBatches(
+  examples: readonly TokenExample[],
+  { rows, length, padId }: { rows: number; length: number; padId: number },
+  packing: "bfd" | "none",
+): TokenBatch[] {
+  const packed = packExamples(examples, length, packing);
+  const batches: TokenBatch[] = [];
+  for (let at = 0; at + rows <= packed.length && batches.length < HELD_OUT_BATCHES; at += rows) {
+    batches.push(assembleBatch(packed.slice(at, at + rows), length, padId));
+  }
+  return batches;
+}
