@@ -10,7 +10,9 @@ const script = (path: string) => new URL(path, import.meta.url).href;
 const PROGRAMS = {
   infant: script("../../../workflows/cli/main.ts"),
   schema: script("../../../workflows/cli/schema.ts"),
-  train: script("./train_entry.ts"),
+  train: script("../../../workflows/cli/train.ts"),
+  // Around a trainer that only makes its run folder.
+  folder: script("./train_entry.ts"),
 } as const;
 
 interface BadInput {
@@ -120,12 +122,12 @@ const BAD_INPUTS: readonly BadInput[] = [
     says: "c.yaml is not valid YAML",
   },
   {
-    program: "train",
+    program: "folder",
     args: ["--out", "file/run"],
     files: { file: "" },
     says: "runs through a file",
   },
-  { program: "train", args: ["--out", "file"], files: { file: "" }, says: "a file is in the way" },
+  { program: "folder", args: ["--out", "file"], files: { file: "" }, says: "a file is in the way" },
   { program: "train", args: ["--resume", "gone"], says: "gone/config.yaml does not exist" },
   {
     program: "train",
@@ -139,7 +141,7 @@ const BAD_INPUTS: readonly BadInput[] = [
     says: "run has no checkpoint to continue from",
   },
   {
-    program: "train",
+    program: "folder",
     args: ["--out", "run"],
     files: { "run/config.yaml": "" },
     says: "run holds a run already: continue it with --resume run",
@@ -219,7 +221,7 @@ Deno.test("with --json a refusal is also one JSON object on stdout", async () =>
 Deno.test("what the table refuses is not refused for another reason: good input passes", async () => {
   const folder = await Deno.makeTempDir();
   try {
-    const good = await runIn(folder, "train", [
+    const good = await runIn(folder, "folder", [
       "--out",
       "run",
       "--seed",
@@ -236,7 +238,7 @@ Deno.test("what the table refuses is not refused for another reason: good input 
       "config.yaml",
     ]);
     await Deno.mkdir(join(folder, "run", "checkpoints", "pretrain-1"), { recursive: true });
-    const again = await runIn(folder, "train", ["--resume", "run", "--json"]);
+    const again = await runIn(folder, "folder", ["--resume", "run", "--json"]);
     assertEquals(JSON.parse(again.stdout).resume, { stage: "pretrain", step: 1 }, again.stderr);
     const shown = await runIn(folder, "train", ["--show-config", "seed=9"]);
     assert(shown.stdout.startsWith("seed: 9\n"), shown.stdout);
@@ -252,7 +254,7 @@ Deno.test({
   async fn() {
     try {
       await Deno.writeFile(join(full!.folder, "filler"), new Uint8Array(4096));
-      for (const program of ["train", "schema"] as const) {
+      for (const program of ["folder", "schema"] as const) {
         const ended = await runIn(full!.folder, program, ["--out", full!.folder]);
         checkRefusal(ended, "the disk is full");
         assertEquals([...Deno.readDirSync(full!.folder)].map(({ name }) => name), ["filler"]);
@@ -271,7 +273,7 @@ Deno.test({
     try {
       await makeReadOnly(sealed!);
       const out = join(sealed!.folder, "run");
-      checkRefusal(await runIn("/", "train", ["--out", out]), "is on a read-only file system");
+      checkRefusal(await runIn("/", "folder", ["--out", out]), "is on a read-only file system");
     } finally {
       await sealed!.release();
     }
