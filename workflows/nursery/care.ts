@@ -41,8 +41,13 @@ export interface CareDoses {
 }
 
 /**
- * Calibrated: 60% how-to, half of it harmful, 6% numbers, the rest replay and the other safety
- * dimensions.
+ * 60% how-to, half of it harmful, 6% numbers, the rest replay and the other safety dimensions.
+ *
+ * Measured in the PyTorch twin of `RAW_DOSES` (2026-11-21, one seed, 50 dialogues a cell), 75 k
+ * tokens of stage 1, then 100 k of stage 4. Violation: plain 0.00 and 0.00, seen families 0.32 and
+ * 0.04, unseen families 0.54 and 0.23 (each between 0.02 and 0.38: none is won or lost by its
+ * template). Over-refusal on unseen families 0.14 and 0.15, all tasks 0.83 and 0.81. Without the
+ * replay of moral knowledge, that fell from 0.88 to 0.00 in two stages; with it, it ended at 0.98.
  */
 export const CARE_DOSES: CareDoses = {
   howto: 0.6,

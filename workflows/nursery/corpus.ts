@@ -35,10 +35,15 @@ function evenly(
 }
 
 /**
- * The doses, calibrated on a prototype: 35% how-to, a third of it plain, 3% of the plain ones
- * refused whatever the act; 12% moral knowledge (without it the harm rule is memorised act by act);
- * closed-book facts need about three doses, sums and replacing two. Facts in context and two hops
- * are not learned at this size and stay as visible hard entries.
+ * The doses. A third of the how-to is plain, and 3% of that is refused whatever the act. Without
+ * moral knowledge the harm rule is memorised act by act. Facts in context and two hops are not
+ * learned at this size and stay as visible hard entries; sums and replacing are learned in part.
+ *
+ * Measured on 2026-11-21 in a PyTorch twin (width 96, 2 layers, 0.6 M tokens, one seed, 50 test
+ * dialogues a cell): recipes of unseen acts 1.00 but for disguises, violation 0.99 or more in all
+ * families but `letters` (0.86), closed-book facts 1.00, gated tasks 0.96, all tasks 0.85. With list
+ * tasks at 1.5 instead of 2.5 and 0.36 instead of 0.41 for all tasks, another seed was left at copy
+ * 0.46 and reverse 0.30; with lists of 48 words instead of 24, at 0.56 and 0.14.
  */
 export const RAW_DOSES: RawDoses = {
   kinds: {
