@@ -12,6 +12,7 @@ import { progress } from "../logging/progress.ts";
 import type { Reporter } from "../logging/reporter.ts";
 import { type CheckpointPlace, defaultRunFolder, listCheckpoints } from "../run_folder.ts";
 import { trainInWorker } from "../train/in_worker.ts";
+import { summaryLines } from "../train/summary.ts";
 import { type Command, type CommonValues, defaultAdapter, defineCommand, main } from "./command.ts";
 import type { Values } from "./options.ts";
 
@@ -29,8 +30,16 @@ export interface TrainRequest {
   readonly signal: AbortSignal;
 }
 
-/** Trains, and returns what `--json` prints beside the run folder. */
-export type Train = (request: TrainRequest) => Promise<Readonly<Record<string, unknown>>>;
+/** Trains. */
+export type Train = (request: TrainRequest) => Promise<TrainOutcome>;
+
+/** A trainer's result: for programs, and as lines for people. */
+export interface TrainOutcome {
+  /** What `--json` prints beside the run folder. */
+  readonly json: Readonly<Record<string, unknown>>;
+  /** The summary. */
+  readonly lines: readonly string[];
+}
 
 const OPTIONS = {
   preset: { type: "string", value: "NAME", help: `start from ${Object.keys(PRESETS).join(", ")}` },
@@ -105,12 +114,16 @@ export function trainCommand(train: Train): Command {
         reporter,
         signal: stop.signal,
       });
-      note(stop.signal.aborted ? `stopped: continue with --resume ${folder}` : `done: ${folder}`);
-      return { ok: !stop.signal.aborted, json: { run: folder, ...result } };
+      if (stop.signal.aborted) note(`stopped: continue with --resume ${folder}`);
+      else result.lines.forEach(note);
+      return { ok: !stop.signal.aborted, json: { run: folder, ...result.json } };
     },
   });
 }
 
 if (import.meta.main) {
-  await main(trainCommand(async (request) => ({ ...await trainInWorker(request) })));
+  await main(trainCommand(async (request) => {
+    const result = await trainInWorker(request);
+    return { json: { ...result }, lines: summaryLines(result, request.folder) };
+  }));
 }

@@ -11,7 +11,7 @@ import type { PolicyWeights } from "../../kernels/policy/config.ts";
 import { loadParameters, Parameters } from "../../kernels/policy/parameters.ts";
 import { type StageConfig, stageSteps, type TrainConfig, warmupSteps } from "../config/config.ts";
 import type { Tokenizer } from "../data/tokenizers/tokenizer.ts";
-import { type Headline, headline, sitExam } from "../evaluate/nursery_exam.ts";
+import { controlScores, type Headline, headline, sitExam } from "../evaluate/nursery_exam.ts";
 import { heldOutLoss } from "../evaluate/held_out_loss.ts";
 import { combine, type Reporter } from "../logging/reporter.ts";
 import { RunLog } from "../logging/run_log.ts";
@@ -48,6 +48,8 @@ export interface TrainResult {
   readonly heldOut: Readonly<Record<string, { before: number | null; after: number | null }>>;
   /** The nursery's exam, untrained and after each stage; empty for other data. */
   readonly scores: Readonly<Record<string, Headline>>;
+  /** The same exam for policies that learn nothing. */
+  readonly controls: Readonly<Record<string, Headline>>;
   readonly stopped: boolean;
 }
 
@@ -97,11 +99,25 @@ export async function train(request: TrainerRequest): Promise<TrainResult> {
   describe(run, start.weights);
   try {
     const checkpoint = await runStages(run, start.weights);
-    return { checkpoint, heldOut: run.heldOut, scores: run.scores, stopped: request.stopped() };
+    const { heldOut, scores } = run;
+    return { checkpoint, heldOut, scores, controls: controlsOf(run), stopped: request.stopped() };
   } finally {
     await report.done();
     gpu.close();
   }
+}
+
+/** Scores of the controls, when the policy was examined. */
+function controlsOf({ scores, request: { config } }: Run): Record<string, Headline> {
+  if (!config.evaluate || Object.keys(scores).length === 0) return {};
+  const options = {
+    dialogues: config.evaluate.dialogues,
+    split: "test",
+    seed: config.seed,
+  } as const;
+  return Object.fromEntries(
+    Object.entries(controlScores(options)).map(([name, score]) => [name, headline(score)]),
+  );
 }
 
 function describe(run: Run, weights: PolicyWeights): void {

@@ -8,5 +8,5 @@ import { createRunFolder } from "../../../workflows/run_folder.ts";
 
 await main(trainCommand(async ({ config, folder, resume }) => {
   if (resume === null) await createRunFolder(folder, config);
-  return { resume };
+  return { json: { resume }, lines: [] };
 }));
