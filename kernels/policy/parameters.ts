@@ -153,7 +153,11 @@ export class Parameters {
 
   /** The policy's weights as the file formats take them. */
   async weights(): Promise<PolicyWeights> {
-    const all = await this.read();
+    return this.weightsOf(await this.read());
+  }
+
+  /** The policy's own weights among values by name (adapters and heads left out). */
+  weightsOf(all: ReadonlyMap<string, Float32Array>): PolicyWeights {
     const names = new Set(parameterSpecs(this.config).map((spec) => spec.name));
     return { config: this.config, tensors: new Map([...all].filter(([name]) => names.has(name))) };
   }
