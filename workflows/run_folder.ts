@@ -1,11 +1,10 @@
 /**
- * The folder of one run: `config.yaml`, `metrics.jsonl`, `trainer_state.json`, `audit.jsonl`,
+ * The folder of one run: `config.yaml`, `metrics.jsonl`, `scores.json`, `trainer_state.json`, `audit.jsonl`,
  * `checkpoints/<stage>-<step>/`, `certificate.json`, `report.html`.
  */
 import { join } from "node:path";
 import { InputError } from "../kernels/errors.ts";
 import type { TrainConfig } from "./config/config.ts";
-import { configYaml } from "./config/resolve.ts";
 import { writeFileAtomic } from "./files.ts";
 
 /** How far a run has come. */
@@ -35,6 +34,8 @@ export async function createRunFolder(folder: string, config: TrainConfig): Prom
       `${folder} holds a run already: continue it with --resume ${folder}, or name another --out`,
     );
   }
+  // Loaded here, so that importing the toolkit does not fetch a YAML package.
+  const { configYaml } = await import("./config/resolve.ts");
   await writeFileAtomic(path, configYaml({ ...config, out: folder }));
 }
 

@@ -10,6 +10,7 @@ import { type StageConfig, type TrainConfig, warmupSteps } from "../config/confi
 import type { Tokenizer } from "../data/tokenizers/tokenizer.ts";
 import { heldOutLoss } from "../evaluate/held_out_loss.ts";
 import { type Headline, headline, sitExam } from "../evaluate/nursery_exam.ts";
+import { recordScores } from "../evaluate/scores.ts";
 import type { Reporter } from "../logging/reporter.ts";
 import type { RunLog } from "../logging/run_log.ts";
 import { type LoraAdapter, mergeLora } from "../model_files/lora.ts";
@@ -294,4 +295,5 @@ export async function examine(run: Run, name: string, parameters: Parameters): P
   if (!evaluate || !nursery || run.request.stopped()) return;
   const score = await sitExam(parameters, { ...evaluate, split: "test", seed });
   run.scores[name] = headline(score);
+  await recordScores(run.request.folder, name, run.scores[name]);
 }

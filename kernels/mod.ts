@@ -1,0 +1,104 @@
+/**
+ * Everything that computes on the GPU, for Deno and for browsers: nothing here touches files or the command line.
+ *
+ * In reading order: the device and its tensors, the tape that records and replays, the operations and their
+ * gradients, losses, the optimiser, and the transformer made of them.
+ *
+ * @example A product of two matrices
+ * ```ts
+ * import { matmul, openGpu, persistent, readFloats, Tape, upload } from "@infant/toolkit/kernels";
+ *
+ * const gpu = await openGpu();
+ * const a = persistent(gpu, "a", [2, 3]);
+ * const b = persistent(gpu, "b", [3, 2]);
+ * upload(gpu, a, Float32Array.of(1, 2, 3, 4, 5, 6));
+ * upload(gpu, b, Float32Array.of(1, 0, 0, 1, 1, 1));
+ *
+ * const tape = new Tape(gpu, "product");
+ * const c = tape.keep(matmul(tape, "nn", a, b)); // records; nothing is computed yet
+ * tape.run(); // one submission
+ * console.log(await readFloats(gpu, c)); // Float32Array [ 4, 5, 10, 11 ]
+ * gpu.close();
+ * ```
+ *
+ * @module
+ */
+
+// The cellar: a device, tensors in its memory, and the tape that records a computation and replays it.
+export { DeviceError, InputError } from "./errors.ts";
+export { type AdapterInfo, Gpu, type GpuOptions, openGpu } from "./gpu/device.ts";
+export { type DType, paddedColumns, persistent, type Place, Tensor, upload } from "./gpu/tensor.ts";
+export { type EncodeHook, Tape } from "./gpu/tape.ts";
+export { MetricRing, readFloats, readTensors, settle } from "./gpu/readback.ts";
+export { Clock, type ProfileRow } from "./gpu/clock.ts";
+export { type BindingSpec, defineKernel, type Kernel, type UniformField } from "./gpu/kernel.ts";
+export type { Dispatch } from "./gpu/dispatch.ts";
+
+// Operations, one room each. Recording the forward pass records the backward pass with it.
+export {
+  linear,
+  type LinearOptions,
+  matmul,
+  type MatmulForm,
+  type MatmulOptions,
+  type MatmulSchedule,
+} from "./matmul/matmul.ts";
+export { attention, type BatchShape } from "./attention/attention.ts";
+export { attentionCached, createKvCache, destroyKvCache, type KvCache } from "./attention/cache.ts";
+export type { AttentionSchedule } from "./attention/kernels.ts";
+export { ropeTable, rotate } from "./rope/rope.ts";
+export { norm } from "./norm/norm.ts";
+export { type Activation, activation } from "./activation/activation.ts";
+export { embedding, type EntryLists, type Lookup, sortByEntry } from "./embedding/embedding.ts";
+export { add } from "./residual/add.ts";
+export { dropout } from "./dropout/dropout.ts";
+export { logSoftmax, softmax } from "./softmax/softmax.ts";
+export { columnSum, sumInto, type SumOptions } from "./reduce/sum.ts";
+export { globalNorm } from "./reduce/global_norm.ts";
+
+// Losses: logits in, one value per token and the gradient of the logits out.
+export { type CrossEntropy, crossEntropy, logProbGather } from "./losses/cross_entropy.ts";
+export { type Direction, klDivergence } from "./losses/kl_divergence.ts";
+
+// The optimiser, over flat arenas, and the Fisher diagonal.
+export {
+  adamw,
+  type AdamWSettings,
+  type Arenas,
+  createKnobs,
+  type Extent,
+  sgd,
+  type SgdSettings,
+} from "./optimizer/optimizer.ts";
+export {
+  type KnobSettings,
+  knobValues,
+  learningRate,
+  type ScheduleSettings,
+} from "./optimizer/schedule.ts";
+export { LossScaler, type LossScalerState } from "./optimizer/loss_scaler.ts";
+export { accumulateSquares, ewcPenalty } from "./fisher/fisher.ts";
+
+// The policy: one transformer for four families, its parameters, its adapters, its replies.
+export {
+  checkConfig,
+  type Family,
+  parameterCount,
+  type ParameterSpec,
+  parameterSpecs,
+  type PolicyConfig,
+  type PolicyWeights,
+} from "./policy/config.ts";
+export { defaultInitStd, initialWeights } from "./policy/init.ts";
+export { loadParameters, type ParameterOptions, Parameters } from "./policy/parameters.ts";
+export type { Padding, StoredSpec } from "./policy/storage.ts";
+export type { Lora, LoraTarget } from "./policy/lora.ts";
+export { type BatchValues, NO_TARGET, TokenTensors } from "./policy/batch.ts";
+export {
+  languageModelHead,
+  type PolicyInput,
+  transformer,
+  type TransformerOptions,
+} from "./policy/transformer.ts";
+export { Generator, type GeneratorSizes, type Reply } from "./policy/generate.ts";
+export type { SamplingSettings } from "./sampling/state.ts";
