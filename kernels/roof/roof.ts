@@ -1,0 +1,84 @@
+/**
+ * What an adapter can do at most, as measured: kernels that only multiply and add, and kernels that only move memory.
+ *
+ * Every other kernel is judged against these two numbers (the roofline of Williams, Waterman and Patterson 2009).
+ */
+import { InputError } from "../errors.ts";
+import { defineKernel } from "../gpu/kernel.ts";
+import { linearGroups, type Tape } from "../gpu/tape.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import { flatLaunch } from "../reduce/flat.ts";
+import arithmeticCode from "./arithmetic.wgsl" with { type: "text" };
+import copyCode from "./copy.wgsl" with { type: "text" };
+
+/**
+ * Independent chains of one invocation: lavapipe on two cores gives 71 GFLOP/s with 6, 66 with 4, 37-61 with 2 (2026-11-21).
+ */
+export const CHAINS = 6;
+/** Steps of a chain per turn of the loop, written out in the shader. */
+export const STEPS_PER_TURN = 16;
+
+const arithmetic = defineKernel("arithmetic", arithmeticCode, { CHAINS });
+const copy = defineKernel("copy", copyCode);
+
+/** The recurrence x -> a x + b of {@linkcode arithmeticRoof}. */
+export interface Recurrence {
+  /** Factor, in (0, 1). */
+  readonly a: number;
+  /** Summand. */
+  readonly b: number;
+  /** Turns of {@linkcode STEPS_PER_TURN} steps. */
+  readonly turns: number;
+}
+
+/**
+ * out = the sum of the chains started at 1, 2, ... {@linkcode CHAINS} times `start`, after all turns; vectors of equal length.
+ * Returns the floating-point operations of one replay.
+ * @throws {InputError} when the lengths differ or are not multiples of 4.
+ */
+export function arithmeticRoof(
+  tape: Tape,
+  start: Tensor,
+  out: Tensor,
+  { a, b, turns }: Recurrence,
+): number {
+  const count4 = vec4Count(start, out);
+  const flops = 4 * count4 * (CHAINS * STEPS_PER_TURN * turns * 2);
+  tape.dispatch({
+    kernel: arithmetic,
+    bindings: { start, out },
+    uniforms: { count4, turns, a, b },
+    groups: linearGroups(count4, 64),
+    loops: turns,
+    flops,
+  });
+  return flops;
+}
+
+/**
+ * y = x; vectors of equal length. Returns the bytes of one replay, read and written.
+ * @throws {InputError} when the lengths differ or are not multiples of 4.
+ */
+export function copyRoof(tape: Tape, x: Tensor, y: Tensor): number {
+  const count4 = vec4Count(x, y);
+  const { overrides, groups, chunk4, loops } = flatLaunch(tape.gpu, count4);
+  tape.dispatch({
+    kernel: copy,
+    bindings: { x, y },
+    uniforms: { count4, chunk4 },
+    overrides,
+    groups,
+    loops,
+  });
+  return 2 * 16 * count4;
+}
+
+function vec4Count(from: Tensor, to: Tensor): number {
+  const length = from.stored;
+  if (from.shape.length !== 1 || to.shape.length !== 1 || to.columns !== length || length % 4) {
+    throw new InputError(
+      `${from.name} [${from.shape}] and ${to.name} [${to.shape}] must be vectors of one length, a multiple of 4`,
+    );
+  }
+  return length / 4;
+}

@@ -1,0 +1,136 @@
+/**
+ * What a library must offer to take part: open a task, run it n times, wait for all of it.
+ *
+ * The same interface stands before the toolkit and before its peers, which run in processes of their own; everything
+ * in it can be written as JSON.
+ */
+import type { MatmulForm, MatmulSchedule } from "../../kernels/matmul/matmul.ts";
+import type { PolicyConfig } from "../../kernels/policy/config.ts";
+import { normalValues } from "../../kernels/policy/init.ts";
+
+/** C = op(A) op(B): C is [m, n], k is summed over. Stored shapes by form are in {@linkcode storedShapes}. */
+export interface MatmulTask {
+  readonly kind: "matmul";
+  readonly form: MatmulForm;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  /** The toolkit's schedule; the adapter's own where absent. Peers have no choice. */
+  readonly schedule?: MatmulSchedule;
+}
+
+/**
+ * A whole training step of a GPT-2: forward, cross-entropy, backward, AdamW without weight decay (which is Adam), over
+ * one batch that does not change. All libraries start from the same weights.
+ */
+export interface GptStepTask {
+  readonly kind: "gpt step";
+  readonly config: PolicyConfig;
+  readonly rows: number;
+  readonly length: number;
+}
+
+/** Next to no work, then one wait for its result on the host: what every other time has in it. */
+export interface WaitTask {
+  readonly kind: "wait";
+}
+
+/** What every library can be asked to do. */
+export type CommonTask = WaitTask | MatmulTask | GptStepTask;
+
+/** What only the toolkit is asked to do: its roofs, the nursery's step, generation. */
+export type OwnTask =
+  | { readonly kind: "arithmetic"; readonly values: number }
+  | { readonly kind: "copy"; readonly bytes: number }
+  | { readonly kind: "nursery step" }
+  | GenerateTask;
+
+/** Replies of `maxNew` tokens to `batch` prompts. */
+export interface GenerateTask {
+  readonly kind: "generate";
+  readonly config: PolicyConfig;
+  readonly batch: number;
+  readonly promptLength: number;
+  readonly maxNew: number;
+}
+
+/** Anything a contestant can be asked to do. */
+export type Task = CommonTask | OwnTask;
+
+/** A task made ready. */
+export interface OpenTask {
+  /** Milliseconds of the first run, shader compilation and the wait included. */
+  readonly coldMs: number;
+  /** Numbers to be checked before anything is timed: sampled entries of C, or the losses of the first steps. */
+  readonly answers: readonly number[];
+  /** Operations of one run, where the task's shape does not tell. */
+  readonly flops?: number;
+  /** Runs `count` times without waiting in between, then waits for every result. Returns milliseconds. */
+  run(count: number): Promise<number>;
+  /** Frees it. */
+  close(): void | Promise<void>;
+}
+
+/** A library that takes part. */
+export interface Contestant {
+  /** Its name in tables. */
+  readonly name: string;
+  /** Version of the library. */
+  readonly version: string;
+  /** The adapter it computes on. */
+  readonly adapter: string;
+  /** Makes a task ready and runs it once, or a few steps of it. */
+  open(task: Task): Promise<OpenTask>;
+  /** Bytes of memory that its process has resident now. */
+  memory(): number;
+  /** Ends it. */
+  close(): void | Promise<void>;
+}
+
+/** Training steps whose losses are compared before timing. */
+export const COMPARED_STEPS = 3;
+/** Adam's constants, the same for all. */
+export const ADAM = { learningRate: 1e-3, beta1: 0.9, beta2: 0.95, eps: 1e-8 } as const;
+/** Seed and standard deviation of the initial weights: small, so that the first loss is near ln V. */
+export const INITIAL = { seed: 1, std: 0.02 } as const;
+
+/** Shapes in which A and B lie in memory. */
+export function storedShapes(
+  { form, m, n, k }: MatmulTask,
+): { readonly a: readonly [number, number]; readonly b: readonly [number, number] } {
+  return { a: form === "tn" ? [k, m] : [m, k], b: form === "nt" ? [n, k] : [k, n] };
+}
+
+/** A and B as every library gets them, row by row as stored. */
+export function matmulInputs(task: MatmulTask): { a: Float32Array; b: Float32Array } {
+  const { m, n, k } = task;
+  return { a: normalValues(m * k, 1, 1, 0), b: normalValues(k * n, 1, 1, 1) };
+}
+
+/** Entries of C that are compared: spread over all rows and columns by a step that is prime to both. */
+export function sampledEntries({ m, n }: MatmulTask, count = 64): number[] {
+  return Array.from({ length: Math.min(count, m * n) }, (_, i) => (i * 7919 * 31) % (m * n));
+}
+
+/** The same entries in float64, straight from the definition. */
+export function trueEntries(task: MatmulTask): number[] {
+  const { form, m, n, k } = task;
+  const { a, b } = matmulInputs(task);
+  return sampledEntries(task).map((at) => {
+    const [i, j] = [Math.floor(at / n), at % n];
+    let sum = 0;
+    for (let l = 0; l < k; l++) {
+      sum += (form === "tn" ? a[l * m + i] : a[i * k + l]) *
+        (form === "nt" ? b[j * k + l] : b[l * n + j]);
+    }
+    return sum;
+  });
+}
+
+/** Token ids and targets of the step's batch, [rows * length] each. */
+export function stepTokens(
+  { config, rows, length }: GptStepTask,
+): { ids: Uint32Array; targets: Uint32Array } {
+  const ids = Uint32Array.from({ length: rows * length }, (_, i) => (i * 7919) % config.vocabSize);
+  return { ids, targets: ids.map((id) => (id + 1) % config.vocabSize) };
+}
