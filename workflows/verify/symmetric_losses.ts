@@ -1,0 +1,166 @@
+/**
+ * Golden case of numbers alone: softmax, cross-entropy and divergences on rows that break careless implementations.
+ */
+import { z } from "zod";
+import { InputError } from "../../kernels/errors.ts";
+import type { Gpu } from "../../kernels/gpu/device.ts";
+import { readTensors } from "../../kernels/gpu/readback.ts";
+import { Tape } from "../../kernels/gpu/tape.ts";
+import { persistent, type Tensor, upload } from "../../kernels/gpu/tensor.ts";
+import { crossEntropy } from "../../kernels/losses/cross_entropy.ts";
+import { klDivergence } from "../../kernels/losses/kl_divergence.ts";
+import { logSoftmax, softmax } from "../../kernels/softmax/softmax.ts";
+import { NO_TARGET } from "../data/batch.ts";
+import type { GoldenCase } from "./golden_case.ts";
+import { LIMITS } from "./limits.ts";
+import { total } from "./pass.ts";
+import { type Check, groupCheck, relativeError } from "./result.ts";
+
+const matrix = z.array(z.array(z.number()).min(1)).min(1);
+const INPUTS = z.object({
+  logits: matrix,
+  labels: z.array(z.int()),
+  ignore_index: z.int(),
+  logits_a: matrix,
+  logits_b: matrix,
+});
+
+/** All but the Jensen-Shannon divergence, for which there is no kernel. */
+export async function checkSymmetricLosses(gpu: Gpu, golden: GoldenCase): Promise<Check[]> {
+  const inputs = golden.inputs(INPUTS);
+  if (inputs.labels.length !== inputs.logits.length) {
+    throw new InputError(`${golden.folder}/inputs.json: labels: one per row of logits is needed`);
+  }
+  return [
+    ...await distributions(gpu, golden, inputs.logits),
+    ...await labelled(gpu, golden, inputs),
+    ...await divergences(gpu, golden, inputs.logits_a, inputs.logits_b),
+  ];
+}
+
+/** Records over tensors made from host values, runs once and reads. */
+async function compute(
+  gpu: Gpu,
+  record: (
+    tape: Tape,
+    make: (name: string, rows: readonly (readonly number[])[], trained?: boolean) => Tensor,
+    vector: (name: string, values: Float32Array | Uint32Array) => Tensor,
+  ) => readonly Tensor[],
+): Promise<Float32Array[]> {
+  const made: Tensor[] = [];
+  const tape = new Tape(gpu, "losses");
+  const put = (tensor: Tensor, values: Float32Array | Uint32Array) => {
+    upload(gpu, tensor, values);
+    made.push(tensor);
+    return tensor;
+  };
+  try {
+    const outputs = record(
+      tape,
+      (name, rows, trained = false) => {
+        const tensor = persistent(gpu, name, [rows.length, rows[0].length]);
+        tensor.needsGrad = trained;
+        return put(tensor, Float32Array.from(rows.flat()));
+      },
+      (name, values) => {
+        const dtype = values instanceof Uint32Array ? "u32" : "f32";
+        return put(persistent(gpu, name, [values.length], dtype), values);
+      },
+    );
+    for (const tensor of outputs) tape.keep(tensor);
+    tape.run();
+    return await readTensors(gpu, outputs) as Float32Array[];
+  } finally {
+    tape.destroy();
+    for (const tensor of made) tensor.place.buffer!.destroy();
+  }
+}
+
+async function distributions(gpu: Gpu, golden: GoldenCase, logits: number[][]): Promise<Check[]> {
+  const results = await compute(gpu, (tape, make) => {
+    const x = make("logits", logits);
+    return [softmax(tape, x), logSoftmax(tape, x)];
+  });
+  const width = logits[0].length;
+  return ["softmax", "log_softmax"].map((name, i) => {
+    const errors = logits.map((_, row) => {
+      const got = results[i].subarray(row * width, (row + 1) * width);
+      return [`row ${row}`, relativeError(got, golden.tensor(`${name}.${row}`))] as const;
+    });
+    return groupCheck(`${name} (${errors.length} rows)`, LIMITS.forward, errors);
+  });
+}
+
+async function labelled(
+  gpu: Gpu,
+  golden: GoldenCase,
+  { logits, labels, ignore_index }: z.infer<typeof INPUTS>,
+): Promise<Check[]> {
+  const loss = (targets: readonly number[]) => {
+    const counted = targets.filter((target) => target !== NO_TARGET).length;
+    return compute(gpu, (tape, make, vector) => {
+      const x = make("logits", logits, true);
+      const weights = Float32Array.from(targets, (t) => t === NO_TARGET ? 0 : 1 / counted);
+      const result = crossEntropy(
+        tape,
+        x,
+        vector("targets", Uint32Array.from(targets)),
+        vector("weights", weights),
+      );
+      tape.backward();
+      return [result.value, result.logProb, x.grad!];
+    });
+  };
+  const targets = labels.map((label) => label === ignore_index ? NO_TARGET : label);
+  const counted = targets.filter((target) => target !== NO_TARGET).length;
+  const [value, logProb, gradient] = await loss(targets);
+  const each = logProb.map((x) => -x);
+  const [none, , noGradient] = await loss(targets.map(() => NO_TARGET));
+  const number = (name: string, got: number) => check(name, [got], [golden.number(name)]);
+  return [
+    check("cross_entropy_each", each, golden.tensor("cross_entropy_each")),
+    number("cross_entropy_sum", total(each)),
+    number("cross_entropy_mean", total(value)),
+    { ...number("n_counted", counted), limit: LIMITS.exact },
+    {
+      ...check("grad_cross_entropy", gradient, golden.tensor("grad_cross_entropy")),
+      limit: LIMITS.gradient,
+    },
+    { ...number("cross_entropy_all_ignored", total(none)), limit: LIMITS.exact },
+    {
+      quantity: "gradient, all ignored",
+      worst: relativeError(noGradient, new Float32Array(noGradient.length)),
+      limit: LIMITS.exact,
+    },
+  ];
+}
+
+async function divergences(
+  gpu: Gpu,
+  golden: GoldenCase,
+  a: number[][],
+  b: number[][],
+): Promise<Check[]> {
+  const [forward, reverse, gradient] = await compute(gpu, (tape, make, vector) => {
+    const x = make("a", a, true);
+    const y = make("b", b);
+    const ones = vector("weights", new Float32Array(a.length).fill(1));
+    const forward = klDivergence(tape, x, y, ones, "policy_prior");
+    const reverse = klDivergence(tape, x, y, ones, "prior_policy");
+    tape.backward();
+    return [forward, reverse, x.grad!];
+  });
+  const jeffreys = forward.map((value, i) => value + reverse[i]);
+  return [
+    check("kl_a_b", forward, golden.tensor("kl_a_b")),
+    check("jeffreys", jeffreys, golden.tensor("jeffreys")),
+    {
+      ...check("grad_jeffreys_a", gradient, golden.tensor("grad_jeffreys_a")),
+      limit: LIMITS.gradient,
+    },
+  ];
+}
+
+function check(quantity: string, got: ArrayLike<number>, want: ArrayLike<number>): Check {
+  return { quantity, worst: relativeError(got, want), limit: LIMITS.forward };
+}
