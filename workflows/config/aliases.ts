@@ -70,7 +70,12 @@ const ALIASES: Readonly<Record<Part, Readonly<Record<string, Alias>>>> = {
     dataset: "data",
     completion_only_loss: flag("prompt_weight", 0, 1),
   },
-  data: { dataset_name: "hub", column_mapping: "columns" },
+  data: {
+    dataset_name: "hub",
+    column_mapping: "columns",
+    onEmpty: "on_empty",
+    fileType: "file_type",
+  },
   other: {},
 };
 

@@ -1,9 +1,12 @@
 /**
  * The training configuration as the programme sees it: every default filled in, every value checked.
  *
- * Keys are the same in YAML, in overrides and here, hence the snake_case. `schema.ts` and `stage_schema.ts` hold
- * ranges, defaults and what each key does.
+ * Keys are the same in YAML, in overrides and here, hence the snake_case. `schema.ts` holds ranges,
+ * defaults and what each key does.
  */
+
+import type { FormatName } from "../data/formats/detect.ts";
+import type { FileKind } from "../data/read/bytes.ts";
 
 /** A whole run. */
 export interface TrainConfig {
@@ -81,10 +84,18 @@ export type DataConfig = "nursery" | FileData | HubData;
 
 /** What files and hub datasets have in common. */
 export interface DataSource {
-  /** File format; auto goes by the file's ending. */
-  readonly format: "auto" | "jsonl" | "json" | "csv" | "parquet" | "text";
+  /** How the files are written; auto goes by their endings. */
+  readonly file_type: "auto" | FileKind;
+  /** What stands between the documents of a text file; null: `<|endoftext|>`. */
+  readonly separator: string | null;
+  /** What a row means; auto goes by the names of the columns. */
+  readonly format: "auto" | FormatName;
   /** The file's own column names by the toolkit's, e.g. `{prompt: "question"}`. */
   readonly columns: Readonly<Record<string, string>>;
+  /** Which of PKU-SafeRLHF's two preferences decides; other data have one. */
+  readonly preference: "helpful" | "harmless" | null;
+  /** A row with an empty text, prompt or reply stops the run, or is left out and counted. */
+  readonly on_empty: "error" | "drop";
   /** Use only the first N examples. */
   readonly limit: number | null;
 }
@@ -101,6 +112,8 @@ export interface HubData extends DataSource {
   readonly hub: string;
   /** Branch, tag or commit. */
   readonly revision: string;
+  /** Folder inside the dataset; null: all. */
+  readonly subset: string | null;
   /** Which split of the dataset. */
   readonly split: string;
 }

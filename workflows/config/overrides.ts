@@ -19,7 +19,7 @@ const INSTEAD_OF: Readonly<Record<string, readonly string[]>> = {
   epochs: ["steps", "tokens"],
   warmup_steps: ["warmup_ratio"],
   warmup_ratio: ["warmup_steps"],
-  path: ["hub", "revision", "split"],
+  path: ["hub", "revision", "subset", "split"],
   hub: ["path"],
 };
 

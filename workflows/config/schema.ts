@@ -5,6 +5,7 @@
  * (`deno task schema`) lets editors complete and check configuration files.
  */
 import { z } from "zod";
+import { FORMAT_NAMES } from "../data/formats/detect.ts";
 import type { StageConfig, TrainConfig } from "./config.ts";
 
 /** A whole number of at least `min`. */
@@ -15,10 +16,20 @@ const fraction = (): z.ZodNumber => z.number().min(0).max(1);
 const below1 = (): z.ZodNumber => z.number().min(0).lt(1);
 
 const source = {
-  format: z.enum(["auto", "jsonl", "json", "csv", "parquet", "text"]).default("auto")
-    .describe("file format; auto goes by the file's ending"),
+  file_type: z.enum(["auto", "jsonl", "json", "csv", "tsv", "parquet", "text"]).default("auto")
+    .describe("how the files are written; auto goes by their endings"),
+  separator: z.string().min(1).nullable().default(null)
+    .describe("what stands between the documents of a text file; null: <|endoftext|>"),
+  format: z.enum(["auto", ...FORMAT_NAMES]).default("auto")
+    .describe("what a row means; auto goes by the names of the columns"),
   columns: z.record(z.string(), z.string()).default({})
     .describe("the file's own column names by the toolkit's, e.g. prompt: question"),
+  preference: z.enum(["helpful", "harmless"]).nullable().default(null)
+    .describe("which of PKU-SafeRLHF's two preferences decides; other data have one"),
+  on_empty: z.enum(["error", "drop"]).default("error")
+    .describe(
+      "a row with an empty text, prompt or reply: stop there, or leave it out and count it",
+    ),
   limit: whole(1).nullable().default(null).describe("use only the first N examples"),
 };
 
@@ -32,6 +43,8 @@ const hubData = z.strictObject({
     "dataset on the Hugging Face hub, owner/name",
   ),
   revision: z.string().min(1).default("main").describe("branch, tag or commit"),
+  subset: z.string().min(1).nullable().default(null)
+    .describe("folder inside the dataset, for those that have several; null: all"),
   split: z.string().min(1).default("train").describe("which split of the dataset"),
   ...source,
 }).describe("examples from the hub");

@@ -6,8 +6,10 @@ import { InputError } from "../../kernels/errors.ts";
 import type { PolicyWeights } from "../../kernels/policy/config.ts";
 import { ggufTokenizer } from "../data/tokenizers/gguf.ts";
 import type { Tokenizer } from "../data/tokenizers/tokenizer.ts";
+import type { HubAccess } from "../hub.ts";
 import { isFile, readJson } from "./files.ts";
 import { readGguf } from "./gguf.ts";
+import { localModel } from "./hub.ts";
 import { readModelFolder } from "./hf_folder.ts";
 import { readLlama2c } from "./llama2c.ts";
 import { folderTokenizer, loadTokenizer } from "./load_tokenizer.ts";
@@ -32,8 +34,10 @@ export interface LoadedModel {
 
 /** Options of {@linkcode loadModel}. */
 export interface LoadOptions {
-  /** Where the tokenizer is, when it is not beside the weights. */
+  /** Where the tokenizer is, when it is not beside the weights: a path or `hub:OWNER/NAME`. */
   readonly tokenizer?: string;
+  /** How to reach the hub. */
+  readonly hub?: HubAccess;
 }
 
 /** Every end-of-text id that any of the files names. */
@@ -80,17 +84,19 @@ async function loadFile(path: string, tokenizerPath?: string): Promise<LoadedMod
 
 /**
  * Loads a model: a Hugging Face folder, a `.safetensors` file with `config.json` beside it, a
- * `.gguf` file with float weights, or a llama2.c `.bin`.
+ * `.gguf` file with float weights, a llama2.c `.bin`, or any of them on the hub (`hub:OWNER/NAME[@REVISION][:PATH]`).
  * @throws {InputError} in one line: what is missing, malformed or not supported.
  */
-export async function loadModel(path: string, options: LoadOptions = {}): Promise<LoadedModel> {
+export async function loadModel(name: string, options: LoadOptions = {}): Promise<LoadedModel> {
+  const path = await localModel(name, options.hub);
+  const tokenizer = options.tokenizer && await localModel(options.tokenizer, options.hub);
   const info = await Deno.stat(path).catch(() => null);
   if (!info) throw new InputError(`${path}: no such model file or folder`);
   if (info.isDirectory || path.endsWith(".safetensors")) {
-    return checkVocabulary(await loadFolder(path, options.tokenizer), path);
+    return checkVocabulary(await loadFolder(path, tokenizer), path);
   }
   if (path.endsWith(".gguf") || path.endsWith(".bin")) {
-    return checkVocabulary(await loadFile(path, options.tokenizer), path);
+    return checkVocabulary(await loadFile(path, tokenizer), path);
   }
   throw new InputError(
     `${path}: a model is a Hugging Face folder, or a .safetensors, .gguf or llama2.c .bin file`,

@@ -7,6 +7,7 @@ import { initialWeights } from "../../kernels/policy/init.ts";
 import type { ArchitectureConfig, TrainConfig } from "../config/config.ts";
 import { HuggingFaceTokenizer } from "../data/tokenizers/hugging_face.ts";
 import type { Tokenizer } from "../data/tokenizers/tokenizer.ts";
+import { localModel } from "../model_files/hub.ts";
 import { loadModel } from "../model_files/load_model.ts";
 import { loadTokenizer } from "../model_files/load_tokenizer.ts";
 import { tokenizerConfig, tokenizerJson } from "../nursery/tokenizer_files.ts";
@@ -67,7 +68,7 @@ async function fromFile(path: string, tokenizerPath: string | null): Promise<Sta
 
 async function fresh(model: ArchitectureConfig, seed: number): Promise<StartingPolicy> {
   const tokenizer = model.tokenizer
-    ? await loadTokenizer(model.tokenizer)
+    ? await loadTokenizer(await localModel(model.tokenizer))
     : await nurseryTokenizer();
   const config = policyConfig(model, tokenizer);
   return { weights: initialWeights(config, seed, model.init_std ?? undefined), tokenizer };

@@ -3,18 +3,17 @@
  */
 import { InputError } from "../../kernels/errors.ts";
 import type { TokenBatch, TokenExample } from "../data/batch.ts";
-import type { DataConfig, StageConfig } from "../config/config.ts";
-import { openDataset } from "../data/dataset.ts";
-import { normaliseRows } from "../data/formats/normalise.ts";
-import type { TaskRow } from "../data/formats/rows.ts";
-import { selectSide } from "../data/order/split.ts";
+import type { DataSource, FileData, HubData, StageConfig } from "../config/config.ts";
+import { type DatasetOptions, openDataset } from "../data/dataset.ts";
+import { type FormatOptions, normaliseRows } from "../data/formats/normalise.ts";
+import { rowKey, sideOf } from "../data/order/split.ts";
 import { assembleBatch } from "../data/pack/assemble.ts";
 import { packExamples } from "../data/pack/pack.ts";
 import { TokenisationReport } from "../data/report.ts";
 import { packedSource } from "../data/sources/memory.ts";
 import type { BatchSource } from "../data/sources/source.ts";
 import { chatRenderer } from "../data/tokenise/chat.ts";
-import { asDemonstration, tokeniseRows } from "../data/tokenise/tokenise.ts";
+import { asDemonstration, tokeniseRow } from "../data/tokenise/tokenise.ts";
 import type { Tokenizer } from "../data/tokenizers/tokenizer.ts";
 import { careDialogue } from "../nursery/care.ts";
 import { toExample } from "../nursery/tokens.ts";
@@ -76,7 +75,7 @@ function nurseryData(stage: StageConfig, seed: number): StageData {
 
 async function fileData(
   stage: StageConfig,
-  data: Exclude<DataConfig, "nursery">,
+  data: FileData | HubData,
   tokenizer: Tokenizer | null,
   seed: number,
 ): Promise<StageData> {
@@ -86,34 +85,32 @@ async function fileData(
     );
   }
   const place = "path" in data ? data.path : data.hub;
-  const options = "path" in data ? {} : { revision: data.revision, split: data.split };
-  const dataset = await openDataset(place, options);
+  const dataset = await openDataset(place, datasetOptions(data));
   const report = new TokenisationReport();
-  const rows = () =>
-    normaliseRows(dataset, { columns: data.columns, onEmpty: "drop" }, report) as AsyncIterable<
-      TaskRow
-    >;
-  const tokenise = async (side: "train" | "validation"): Promise<TokenExample[]> => {
-    const chosen = mapRows(selectSide(rows(), side, { validation: HELD_OUT }), asDemonstration);
-    const examples: TokenExample[] = [];
-    const settings = {
-      maxLength: stage.length,
-      promptWeight: stage.prompt_weight,
-      chat: chatRenderer(tokenizer),
-    };
-    for await (const example of tokeniseRows(chosen, tokenizer, settings, report)) {
-      examples.push(example);
-      if (examples.length === data.limit) break;
-    }
-    return examples;
-  };
-  const train = await tokenise("train");
-  if (train.length === 0) {
-    throw new InputError(`${place}: nothing to learn: no row is left after tokenising`);
-  }
-  const validation = await tokenise("validation");
-  const packing = stage.packing ? "bfd" : "none";
   const shape = { rows: stage.batch_size, length: stage.length, padId: tokenizer.padId ?? 0 };
+  const packing = stage.packing ? "bfd" : "none";
+  const tokeniseOptions = {
+    maxLength: stage.length,
+    promptWeight: stage.prompt_weight,
+    chat: chatRenderer(tokenizer),
+  };
+  const train: TokenExample[] = [];
+  const validation: TokenExample[] = [];
+  // Packing puts the longest examples first, so more of them than are used would make the held-out loss one of long texts.
+  let placesLeft = HELD_OUT_BATCHES * shape.rows * shape.length;
+  for await (const row of normaliseRows(dataset, formatOptions(data), report)) {
+    const held = sideOf(rowKey(row), { validation: HELD_OUT }) === "validation";
+    if (held && placesLeft <= 0) continue;
+    const example = tokeniseRow(asDemonstration(row), tokenizer, tokeniseOptions, report);
+    if (example === null) continue;
+    (held ? validation : train).push(example);
+    if (held) placesLeft -= stage.packing ? example.ids.length : stage.length;
+    if (train.length === data.limit) break;
+  }
+  if (train.length === 0) {
+    const reason = report.reasons().join(", ") || "every row is held out";
+    throw new InputError(`${place}: nothing to learn: ${reason}`);
+  }
   const source = packedSource(train, { ...shape, seed, packing });
   return {
     source,
@@ -128,8 +125,25 @@ async function fileData(
   };
 }
 
-async function* mapRows<T, U>(rows: AsyncIterable<T>, change: (row: T) => U): AsyncGenerator<U> {
-  for await (const row of rows) yield change(row);
+/** Keys of the configuration that say how files are found and read. */
+function datasetOptions(data: FileData | HubData): DatasetOptions {
+  const { file_type, separator } = data;
+  return {
+    ...(file_type !== "auto" && { fileType: file_type }),
+    ...(separator !== null && { separator }),
+    ...("hub" in data &&
+      { revision: data.revision, split: data.split, subset: data.subset ?? undefined }),
+  };
+}
+
+/** Keys of the configuration that say what a row means. */
+function formatOptions({ format, columns, preference, on_empty }: DataSource): FormatOptions {
+  return {
+    ...(format !== "auto" && { format }),
+    ...(Object.keys(columns).length > 0 && { columns }),
+    ...(preference !== null && { preference }),
+    onEmpty: on_empty,
+  };
 }
 
 function heldOutBatches(

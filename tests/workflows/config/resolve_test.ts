@@ -1,7 +1,7 @@
 /** Layers, aliases and messages of the training configuration. */
 import fc from "fast-check";
 import { InputError } from "../../../kernels/errors.ts";
-import { stageSteps, warmupSteps } from "../../../workflows/config/config.ts";
+import { type FileData, stageSteps, warmupSteps } from "../../../workflows/config/config.ts";
 import { PRESETS } from "../../../workflows/config/presets.ts";
 import { configYaml, resolveConfig } from "../../../workflows/config/resolve.ts";
 import { assert, assertEquals, assertThrows } from "../../assert.ts";
@@ -75,8 +75,37 @@ Deno.test("a setting takes the place of those that stand for the same", () => {
     preset: "hh-imprint",
     overrides: ["stages.imprint.data.path=x.jsonl"],
   });
-  const { data } = local.config.stages[0];
-  assert(typeof data === "object" && "path" in data && data.limit === 5000, "other keys stay");
+  assertEquals(local.config.stages[0].data, {
+    path: "x.jsonl",
+    file_type: "auto",
+    separator: null,
+    format: "auto",
+    columns: {},
+    preference: null,
+    on_empty: "drop",
+    limit: 5000,
+  }, "the hub's keys are gone, the others stay");
+});
+
+Deno.test("how files are written and what rows mean are two keys", () => {
+  const data = (...overrides: string[]) => {
+    const { config } = resolveConfig({
+      preset: "stories",
+      overrides: overrides.map((text) => `stages.stories.data.${text}`),
+    });
+    return config.stages[0].data as FileData;
+  };
+  const { file_type, format, separator, preference, on_empty } = data("path=x");
+  assertEquals([file_type, format, separator, preference, on_empty], [
+    "auto",
+    "auto",
+    null,
+    null,
+    "error",
+  ]);
+  const safe = data("path=x", "file_type=tsv", "format=safe-rlhf", "preference=harmless");
+  assertEquals([safe.file_type, safe.format, safe.preference], ["tsv", "safe-rlhf", "harmless"]);
+  assertEquals(data("path=x", 'separator="\\n\\n"').separator, "\n\n");
 });
 
 Deno.test("other trainers' names are read, with one notice each", () => {
@@ -151,6 +180,23 @@ const MISTAKES: readonly (readonly [override: string, line: string])[] = [
   ["stages.0.data={path: 3}", "stages.pretrain.data.path must be a text, found 3"],
   ["stages.0.data={}", "stages.pretrain.data.path is missing: it must be a text"],
   ["stages.0.data.path=x", 'stages.0.data.path cannot be set: "path" would lie inside "nursery"'],
+  [
+    "stages.0.data={path: x, format: jsonl}",
+    "stages.pretrain.data.format must be auto or safe-rlhf or preference or hh-rlhf or implicit-preference " +
+    'or prompt-completion or alpaca or messages or conversations or text or prompt, found "jsonl"',
+  ],
+  [
+    "stages.0.data={path: x, on_empty: skip}",
+    'stages.pretrain.data.on_empty must be error or drop, found "skip"',
+  ],
+  [
+    "stages.0.data={path: x, preference: safe}",
+    'stages.pretrain.data.preference must be helpful or harmless, found "safe"',
+  ],
+  [
+    "stages.0.data={path: x, subset: y}",
+    "stages.pretrain.data.subset cannot stand beside path",
+  ],
   [
     "stages.pretrian.steps=1",
     'stages.pretrian.steps cannot be set: none of the 2 is called "pretrian" (did you mean "pretrain"?)',

@@ -264,7 +264,7 @@ Deno.test("bad rows: one clear line each", async () => {
   const cases: [Values, string, FormatOptions?][] = [
     [
       { prompt: "p", completion: " \n" },
-      "set.jsonl:2: empty reply; mend the row, or leave such rows out with onEmpty: drop",
+      "set.jsonl:2: empty reply; mend the row, or leave such rows out with on_empty: drop",
     ],
     [
       { prompt: "p", completion: 3 },

@@ -3,42 +3,7 @@ import { openDataset } from "../../../workflows/data/mod.ts";
 import { parseHubName } from "../../../workflows/data/read/hub.ts";
 import { assert, assertEquals, assertRejects } from "../../assert.ts";
 import { collect, gzip, withFolder } from "./helpers.ts";
-
-const COMMIT = "0123456789abcdef0123456789abcdef01234567";
-
-/** A stand-in for the hub: one data set, `org/set`, with the routes the client package asks for. */
-function startHub(files: Record<string, Uint8Array<ArrayBuffer>>, commit = COMMIT) {
-  const requests: string[] = [];
-  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, (request) => {
-    const { pathname } = new URL(request.url);
-    requests.push(pathname);
-    if (pathname.startsWith("/api/datasets/org/set/revision/")) {
-      return Response.json({ _id: "1", id: "org/set", sha: commit, lastModified: "2024-01-01" });
-    }
-    if (pathname.startsWith(`/api/datasets/org/set/tree/${commit}`)) {
-      return Response.json(
-        Object.entries(files).map(([path, b]) => ({
-          type: "file",
-          path,
-          size: b.length,
-          oid: "0",
-        })),
-      );
-    }
-    const prefix = `/datasets/org/set/resolve/${commit}/`;
-    const bytes = pathname.startsWith(prefix) && files[pathname.slice(prefix.length)];
-    if (!bytes) return Response.json({ error: "Repository not found" }, { status: 404 });
-    const range = /bytes=(\d+)-(\d*)/.exec(request.headers.get("range") ?? "");
-    const [from, to] = range
-      ? [Number(range[1]), range[2] === "" ? bytes.length - 1 : Number(range[2])]
-      : [0, bytes.length - 1];
-    return new Response(bytes.slice(from, to + 1), {
-      status: range ? 206 : 200,
-      headers: { "content-range": `bytes ${from}-${to}/${bytes.length}`, etag: '"e"' },
-    });
-  });
-  return { url: `http://127.0.0.1:${server.addr.port}`, requests, stop: () => server.shutdown() };
-}
+import { startHub } from "./stand_in_hub.ts";
 
 const text = (s: string) => new TextEncoder().encode(s);
 

@@ -118,7 +118,7 @@ export function rowReader(options: FormatOptions = {}): (row: SourceRow) => Task
     if (typeof outcome !== "string") return outcome;
     const policy = EMPTY.has(outcome) ? options.onEmpty ?? "error" : options.onMalformed ?? "drop";
     if (policy === "drop") return outcome;
-    const option = EMPTY.has(outcome) ? "onEmpty" : "onMalformed";
+    const option = EMPTY.has(outcome) ? "on_empty" : "onMalformed";
     throw new InputError(
       `${row.where}: ${outcome}; mend the row, or leave such rows out with ${option}: drop`,
     );

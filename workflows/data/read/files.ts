@@ -41,7 +41,7 @@ export async function findFiles(path: string, kind?: FileKind): Promise<DataFile
     if (file) return [file];
     throw new InputError(
       `${path}: unknown extension; known are ${KNOWN_EXTENSIONS} (each also with .gz), ` +
-        `or say what it is with the option fileType`,
+        `or say what it is with the option file_type`,
     );
   }
   const isGlob = isFile === null && /[*?[{]/.test(path);
