@@ -24,15 +24,10 @@ export interface AdapterInfo {
   readonly software: boolean;
 }
 
-const WANTED_LIMITS = [
-  "maxBufferSize",
-  "maxStorageBufferBindingSize",
-  "maxComputeWorkgroupStorageSize",
-  "maxComputeInvocationsPerWorkgroup",
-  "maxComputeWorkgroupSizeX",
-] as const;
+/** All other limits stay at WebGPU's defaults, so that a kernel which runs on one adapter runs on any. */
+const WANTED_LIMITS = ["maxBufferSize", "maxStorageBufferBindingSize"] as const;
 
-/** More than WebGPU's default of 8 is asked for only where the adapter has it; no kernel needs more. */
+/** WebGPU's default, which no kernel exceeds. */
 export const STORAGE_BUFFERS_PER_KERNEL = 8;
 
 /** An open device with its adapter's facts; owns error capture and the pipeline cache. */

@@ -43,7 +43,7 @@ fn main(
   let total = online_total(online, lane);
   let beaten = row_max(ahead, lane);
   if (lane == 0u) {
-    let log_p = select(0.0, goal_logit - total.x - log(total.y), counts);
+    let log_p = select(0.0, goal_logit - total.x - log_total(total.y), counts);
     stats[row] = vec4f(total, 0.0, 0.0);
     log_prob[row] = log_p;
     value[row] = select(0.0, -weight * log_p, counts);

@@ -43,8 +43,8 @@ fn main(
   }
   let p = online_total(online_p, lane);
   let q = online_total(online_q, lane);
-  let log_p = log(p.y);
-  let log_q = log(q.y);
+  let log_p = log_total(p.y);
+  let log_q = log_total(q.y);
   var sum = vec4f(0.0);
   for (var c = lane; c < columns4; c += LANES) {
     let a = masked(logits[start + c], c, shape.columns) - p.x - log_p;

@@ -168,6 +168,6 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group
   if (lane == 0u && live) {
     let x = masked(logits[row * shape.columns4 + token / 4u], token / 4u, shape.columns)[token % 4u];
     ids[row] = token;
-    log_probs[row * shape.max_new_stride + step] = x - total.x - log(total.y);
+    log_probs[row * shape.max_new_stride + step] = x - total.x - log_total(total.y);
   }
 }

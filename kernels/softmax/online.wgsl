@@ -22,3 +22,8 @@ fn online_total(a: Online, lane: u32) -> vec2f {
   let part = sum4(a.sum * exp(a.most - most));
   return vec2f(most, row_sum(vec4f(part), lane).x);
 }
+
+// log of a row's sum. A sum that is not finite stays so: SwiftShader's log makes 89 of a NaN, and the loss would look sound.
+fn log_total(sum: f32) -> f32 {
+  return select(log(sum), sum, (bitcast<u32>(sum) & 0x7f800000u) == 0x7f800000u);
+}

@@ -21,7 +21,7 @@ fn main(
     online = online_add(online, masked(x[start + c], c, shape.columns));
   }
   let total = online_total(online, lane);
-  let log_sum = log(total.y);
+  let log_sum = log_total(total.y);
   for (var c = lane; c < shape.columns4; c += LANES) {
     let shifted = masked(x[start + c], c, shape.columns) - total.x;
     var out = exp(shifted) / total.y;
