@@ -49,6 +49,11 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     permissions: ["--allow-all"],
     adapter: "reported",
   },
+  figures: {
+    summary: "the picture of a run, as SVG",
+    permissions: ["--allow-read", "--allow-write", "--allow-env"],
+    adapter: "unused",
+  },
   schema: {
     summary: "writes the JSON Schema of training configurations",
     permissions: ["--allow-read", "--allow-write", "--allow-env"],
