@@ -4,7 +4,7 @@
  * Keys are the same in YAML, in overrides and here, hence the snake_case. `schema.ts` holds ranges,
  * defaults and what each key does.
  */
-
+import { InputError } from "../../kernels/errors.ts";
 import type { FormatName } from "../data/formats/detect.ts";
 import type { FileKind } from "../data/read/bytes.ts";
 
@@ -98,6 +98,8 @@ export interface DataSource {
   readonly on_empty: "error" | "drop";
   /** Use only the first N examples. */
   readonly limit: number | null;
+  /** Read while training, with bounded memory; length must then be given in steps or tokens. */
+  readonly streaming: boolean;
 }
 
 /** Examples from a file or folder. */
@@ -213,17 +215,21 @@ export interface EvaluateConfig {
   readonly temperature: number;
   /** Longest reply in tokens. */
   readonly max_new_tokens: number;
-  /** Level of the intervals, in (0, 1). */
-  readonly confidence: number;
 }
 
 /**
  * Optimiser steps of a stage.
- * @param epochTokens Tokens in one pass over the stage's data; needed only where the length is in `epochs`.
+ * @param epochTokens Tokens in one pass over the stage's data, or null where it has no known end.
+ * @throws {InputError} when the length is in `epochs` and an epoch has no length.
  */
-export function stageSteps(stage: StageConfig, epochTokens: number): number {
+export function stageSteps(stage: StageConfig, epochTokens: number | null): number {
   const perStep = stage.batch_size * stage.gradient_accumulation * stage.length;
-  const tokens = stage.tokens ?? (stage.epochs ?? 0) * epochTokens;
+  if (stage.epochs !== undefined && epochTokens === null) {
+    throw new InputError(
+      `stage ${stage.name}: epochs needs data with an end, which the nursery and streams have not; give steps or tokens`,
+    );
+  }
+  const tokens = stage.tokens ?? (stage.epochs ?? 0) * (epochTokens ?? 0);
   return stage.steps ?? Math.max(1, Math.ceil(tokens / perStep));
 }
 

@@ -31,6 +31,9 @@ const source = {
       "a row with an empty text, prompt or reply: stop there, or leave it out and count it",
     ),
   limit: whole(1).nullable().default(null).describe("use only the first N examples"),
+  streaming: z.boolean().default(false).describe(
+    "read the data while training, with bounded memory, instead of once at the start",
+  ),
 };
 
 const fileData = z.strictObject({
@@ -190,7 +193,6 @@ const evaluateSchema = z.strictObject({
   dialogues: whole(1).default(100).describe("test dialogues per class and attack family"),
   temperature: z.number().min(0).default(0).describe("sampling temperature; 0: greedy"),
   max_new_tokens: whole(1).default(24).describe("longest reply"),
-  confidence: z.number().gt(0).lt(1).default(0.95).describe("level of the intervals"),
 }).describe("tests at the end of every stage");
 
 /** The configuration of `deno task train`. */
@@ -210,7 +212,6 @@ const trainSchema: z.ZodType<TrainConfig> = z.strictObject({
     dialogues: 100,
     temperature: 0,
     max_new_tokens: 24,
-    confidence: 0.95,
   }).describe("tests at the end of every stage, or null"),
 }).superRefine((config, context) => {
   const names = config.stages.map((stage) => stage.name);

@@ -6,11 +6,13 @@ import type { TokenBatch, TokenExample } from "../data/batch.ts";
 import type { DataSource, FileData, HubData, StageConfig } from "../config/config.ts";
 import { type DatasetOptions, openDataset } from "../data/dataset.ts";
 import { type FormatOptions, normaliseRows } from "../data/formats/normalise.ts";
+import type { TaskRow } from "../data/formats/rows.ts";
 import { rowKey, sideOf } from "../data/order/split.ts";
 import { assembleBatch } from "../data/pack/assemble.ts";
 import { packExamples } from "../data/pack/pack.ts";
 import { TokenisationReport } from "../data/report.ts";
 import { packedSource } from "../data/sources/memory.ts";
+import { StreamSource } from "../data/sources/stream.ts";
 import type { BatchSource } from "../data/sources/source.ts";
 import { chatRenderer } from "../data/tokenise/chat.ts";
 import { asDemonstration, tokeniseRow } from "../data/tokenise/tokenise.ts";
@@ -23,14 +25,16 @@ import { NurserySource } from "./nursery_source.ts";
 const HELD_OUT = 0.1;
 /** Batches of the held-out loss. */
 const HELD_OUT_BATCHES = 8;
+/** Training examples of a stream that are kept at hand, for Fisher estimates. */
+const STREAM_PREVIEW = 1024;
 
 /** A stage's data. */
 export interface StageData {
   readonly source: BatchSource;
   /** Held-out batches; never trained on. */
   readonly heldOut: readonly TokenBatch[];
-  /** Tokens in one pass over the data; for the nursery, which has no end, those of a million places. */
-  readonly epochTokens: number;
+  /** Tokens in one pass over the data; null for the nursery and for streams, whose end is not known. */
+  readonly epochTokens: number | null;
   /** Up to `count` examples for Fisher estimates, with weight 1 on every scored token. */
   fisherExamples(count: number): TokenExample[];
   /** What the tokeniser did, for people. */
@@ -63,7 +67,7 @@ function nurseryData(stage: StageConfig, seed: number): StageData {
   return {
     source: new NurserySource(options),
     heldOut: Array.from({ length: HELD_OUT_BATCHES }, (_, i) => held.batch(i)),
-    epochTokens: 1_000_000,
+    epochTokens: null,
     fisherExamples: (count) =>
       Array.from(
         { length: count },
@@ -84,6 +88,12 @@ async function fileData(
       `stage ${stage.name}: reading text needs a tokenizer; name one as model.tokenizer`,
     );
   }
+  if (stage.kind === "value_imprinting" && stage.kl_on === "benign") {
+    throw new InputError(
+      `stage ${stage.name}: kl_on: benign needs data that says which demonstrations refuse, which only the nursery does; ` +
+        `use kl_on: all`,
+    );
+  }
   const place = "path" in data ? data.path : data.hub;
   const dataset = await openDataset(place, datasetOptions(data));
   const report = new TokenisationReport();
@@ -94,28 +104,39 @@ async function fileData(
     promptWeight: stage.prompt_weight,
     chat: chatRenderer(tokenizer),
   };
+  const tokenise = (row: TaskRow) =>
+    tokeniseRow(asDemonstration(row), tokenizer, tokeniseOptions, report);
+  const rows = () => normaliseRows(dataset, formatOptions(data), report);
+  const held = (row: TaskRow) => sideOf(rowKey(row), { validation: HELD_OUT }) === "validation";
   const train: TokenExample[] = [];
   const validation: TokenExample[] = [];
+  // A stream is read here only as far as the held-out loss and Fisher estimates need it.
+  const enough = data.streaming
+    ? Math.min(data.limit ?? STREAM_PREVIEW, STREAM_PREVIEW)
+    : data.limit;
   // Packing puts the longest examples first, so more of them than are used would make the held-out loss one of long texts.
   let placesLeft = HELD_OUT_BATCHES * shape.rows * shape.length;
-  for await (const row of normaliseRows(dataset, formatOptions(data), report)) {
-    const held = sideOf(rowKey(row), { validation: HELD_OUT }) === "validation";
-    if (held && placesLeft <= 0) continue;
-    const example = tokeniseRow(asDemonstration(row), tokenizer, tokeniseOptions, report);
+  for await (const row of rows()) {
+    const isHeld = held(row);
+    if (isHeld && placesLeft <= 0) continue;
+    const example = tokenise(row);
     if (example === null) continue;
-    (held ? validation : train).push(example);
-    if (held) placesLeft -= stage.packing ? example.ids.length : stage.length;
-    if (train.length === data.limit) break;
+    (isHeld ? validation : train).push(example);
+    if (isHeld) placesLeft -= stage.packing ? example.ids.length : stage.length;
+    if (train.length === enough) break;
   }
   if (train.length === 0) {
     const reason = report.reasons().join(", ") || "every row is held out";
     throw new InputError(`${place}: nothing to learn: ${reason}`);
   }
-  const source = packedSource(train, { ...shape, seed, packing });
+  const options = { ...shape, seed, packing } as const;
+  const memory = data.streaming ? null : packedSource(train, options);
+  const source = memory ??
+    new StreamSource(() => taken(rows(), (row) => !held(row), data.limit), tokenise, options);
   return {
     source,
     heldOut: heldOutBatches(validation, shape, packing),
-    epochTokens: source.stepsPerEpoch * source.tokensPerBatch,
+    epochTokens: memory ? memory.stepsPerEpoch * memory.tokensPerBatch : null,
     fisherExamples: (count) =>
       train.slice(0, count).map(({ ids, weights }) => ({
         ids: ids.slice(0, stage.length),
@@ -123,6 +144,20 @@ async function fileData(
       })),
     notes: [`${place}: ${source.describe()}`, String(report)],
   };
+}
+
+/** The first `limit` rows that are wanted; all of them where it is null. */
+async function* taken<T>(
+  rows: AsyncIterable<T>,
+  wanted: (row: T) => boolean,
+  limit: number | null,
+): AsyncGenerator<T> {
+  let count = 0;
+  for await (const row of rows) {
+    if (!wanted(row)) continue;
+    yield row;
+    if (++count === limit) return;
+  }
 }
 
 /** Keys of the configuration that say how files are found and read. */

@@ -190,6 +190,9 @@ async function logSteps({ stage, program, run, data }: Session, done: number): P
     rows.reduce((sum, row) => sum + of(row), 0) / rows.length;
   const last = rows[rows.length - 1];
   const tokens = done * stage.gradient_accumulation * data.source.tokensPerBatch;
+  const epoch: Record<string, number> = data.epochTokens === null
+    ? {}
+    : { epoch: tokens / data.epochTokens };
   const kl: Record<string, number> = stage.kind === "value_imprinting"
     ? { kl: mean((row) => row.kl) }
     : {};
@@ -200,7 +203,7 @@ async function logSteps({ stage, program, run, data }: Session, done: number): P
     grad_norm: mean((row) => row.gradNorm),
     learning_rate: last.learningRate,
     mean_token_accuracy: mean((row) => row.accuracy),
-    epoch: tokens / data.epochTokens,
+    ...epoch,
     ...kl,
   });
   const skipped = rows.filter((row) => row.skipped).length;
