@@ -84,6 +84,7 @@ Deno.test("a setting takes the place of those that stand for the same", () => {
     preference: null,
     on_empty: "drop",
     limit: 5000,
+    streaming: false,
   }, "the hub's keys are gone, the others stay");
 });
 
