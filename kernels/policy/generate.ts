@@ -36,7 +36,9 @@ export interface GeneratorSizes {
 
 /** A reply: its tokens (with the stop token that ended it) and their log-probabilities under the policy. */
 export interface Reply {
+  /** Token ids, with the stop token where there was one. */
   readonly ids: number[];
+  /** log pi of each token. */
   readonly logProbs: number[];
 }
 
@@ -65,6 +67,10 @@ export class Generator {
   readonly #decode: Tape;
   readonly #prefills = new Map<number, Prefill>();
 
+  /**
+   * Records the decoding tape and makes its cache.
+   * @throws {InputError} when the capacity exceeds the context.
+   */
   constructor(parameters: Parameters, sizes: GeneratorSizes) {
     const { gpu, config } = parameters;
     const capacity = sizes.capacity ?? config.context;
@@ -133,8 +139,13 @@ export class Generator {
   ): Promise<Reply[]> {
     const { gpu, config } = this.#parameters;
     const { capacity, batch } = this.#sizes;
-    const longest = Math.max(...prompts.map((prompt) => prompt.length));
-    const maxNew = Math.min(options.maxNew ?? this.#sizes.maxNew, this.#sizes.maxNew, capacity - longest);
+    // At least 1: startSampling refuses empty prompts, and no prompts, in its own words.
+    const longest = Math.max(1, ...prompts.map((prompt) => prompt.length));
+    const maxNew = Math.min(
+      options.maxNew ?? this.#sizes.maxNew,
+      this.#sizes.maxNew,
+      capacity - longest,
+    );
     if (maxNew < 1) {
       throw new InputError(
         `a prompt of ${longest} tokens leaves no room for a reply in ${capacity} tokens: shorten it`,
@@ -152,7 +163,12 @@ export class Generator {
         positions[row * length + starts[row] + i] = i;
       });
     });
-    startSampling(gpu, this.#state, { settings, prompts, cacheIndex: length - 1, streams: options.streams });
+    startSampling(gpu, this.#state, {
+      settings,
+      prompts,
+      cacheIndex: length - 1,
+      streams: options.streams,
+    });
     upload(gpu, prefill.ids, ids.map((id) => Math.min(id, config.vocabSize - 1)));
     upload(gpu, prefill.positions, positions);
     upload(gpu, this.#starts, starts);
@@ -161,7 +177,11 @@ export class Generator {
     return await this.#read(prompts.length, maxNew, settings);
   }
 
-  async #read(rows: number, maxNew: number, { stopTokens = [] }: SamplingSettings): Promise<Reply[]> {
+  async #read(
+    rows: number,
+    maxNew: number,
+    { stopTokens = [] }: SamplingSettings,
+  ): Promise<Reply[]> {
     const { out, logProbs } = this.#state;
     const [tokens, values] = await readTensors(this.#parameters.gpu, [out, logProbs]);
     return Array.from({ length: rows }, (_, row) => {

@@ -69,10 +69,11 @@ export async function runPolicy(
   const values = [];
   for (const output of outputs) values.push(await readFloats(gpu, output));
   const named = gradients ? await parameters.read(gradients) : new Map<string, Float32Array>();
+  const dispatches = tape.dispatchCount;
   tape.destroy();
   tokens.destroy();
-  rope?.place.buffer!.destroy();
-  return { outputs: values, gradients: named, dispatches: tape.dispatchCount };
+  rope?.place.buffer?.destroy();
+  return { outputs: values, gradients: named, dispatches };
 }
 
 /** Asserts a relative error below `limit` for every tensor that is expected. */
