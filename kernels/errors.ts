@@ -7,10 +7,12 @@
 
 /** Bad input: one line that names the thing, what was expected, what was found and what to do. */
 export class InputError extends Error {
+  /** Tells it from other errors. */
   override readonly name = "InputError";
 }
 
 /** The GPU refused or was lost; the message names the kernel when it is known. */
 export class DeviceError extends Error {
+  /** Tells it from other errors. */
   override readonly name = "DeviceError";
 }

@@ -31,7 +31,13 @@ export { type DType, paddedColumns, persistent, type Place, Tensor, upload } fro
 export { type EncodeHook, Tape } from "./gpu/tape.ts";
 export { MetricRing, readFloats, readTensors, settle } from "./gpu/readback.ts";
 export { Clock, type ProfileRow } from "./gpu/clock.ts";
-export { type BindingSpec, defineKernel, type Kernel, type UniformField } from "./gpu/kernel.ts";
+export {
+  type BindingSpec,
+  defineKernel,
+  type Kernel,
+  type Overrides,
+  type UniformField,
+} from "./gpu/kernel.ts";
 export type { Dispatch } from "./gpu/dispatch.ts";
 
 // Operations, one room each. Recording the forward pass records the backward pass with it.
@@ -48,7 +54,7 @@ export { attentionCached, createKvCache, destroyKvCache, type KvCache } from "./
 export type { AttentionSchedule } from "./attention/kernels.ts";
 export { ropeTable, rotate } from "./rope/rope.ts";
 export { norm } from "./norm/norm.ts";
-export { type Activation, activation } from "./activation/activation.ts";
+export { type Activation, activation, ACTIVATIONS } from "./activation/activation.ts";
 export { embedding, type EntryLists, type Lookup, sortByEntry } from "./embedding/embedding.ts";
 export { add } from "./residual/add.ts";
 export { dropout } from "./dropout/dropout.ts";

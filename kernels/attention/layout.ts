@@ -10,7 +10,9 @@ import type { PolicyConfig } from "../policy/config.ts";
 
 /** A block of `rows` sequences of `length` tokens. */
 export interface BatchShape {
+  /** Sequences. */
   readonly rows: number;
+  /** Tokens of each sequence. */
   readonly length: number;
 }
 

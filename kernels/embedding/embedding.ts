@@ -24,6 +24,7 @@ export interface EntryLists {
 
 /** A table and how a batch indexes it. */
 export interface Lookup {
+  /** [entries, width]. */
   readonly table: Tensor;
   /** u32 [rows] */
   readonly indices: Tensor;

@@ -10,8 +10,11 @@ import type { Dispatch } from "./dispatch.ts";
 
 /** Time of one kernel over a replay. */
 export interface ProfileRow {
+  /** The kernel's name. */
   readonly kernel: string;
+  /** Launches. */
   readonly calls: number;
+  /** Time of all launches, in milliseconds. */
   readonly ms: number;
   /** Share of the replay's GPU time, 0 to 1. */
   readonly share: number;
@@ -28,6 +31,7 @@ export class Clock {
   readonly #count: number;
   #rows: ProfileRow[] = [];
 
+  /** Room for `kernels` pairs of timestamps. */
   constructor(gpu: Gpu, kernels: number) {
     if (!gpu.hasTimestamps) {
       throw new InputError("profiling needs an adapter with timestamp-query; this one has none");

@@ -17,8 +17,11 @@ export interface GpuOptions {
 
 /** What is known of the adapter. */
 export interface AdapterInfo {
+  /** E.g. `nvidia`; may be empty. */
   readonly vendor: string;
+  /** E.g. `hopper`; may be empty. */
   readonly architecture: string;
+  /** The name that the driver gives; may be empty. */
   readonly description: string;
   /** The adapter computes on the CPU: it picks other kernel schedules. */
   readonly software: boolean;
@@ -32,9 +35,13 @@ export const STORAGE_BUFFERS_PER_KERNEL = 8;
 
 /** An open device with its adapter's facts; owns error capture and the pipeline cache. */
 export class Gpu {
+  /** WebGPU's device. */
   readonly device: GPUDevice;
+  /** What is known of its adapter. */
   readonly info: AdapterInfo;
+  /** Half-precision floats in shaders (`shader-f16`). */
   readonly hasF16: boolean;
+  /** Timestamp queries were asked for and are there. */
   readonly hasTimestamps: boolean;
   /** Compiled pipelines by kernel key; filled by `kernel.ts`. */
   readonly pipelines: Map<string, unknown> = new Map();

@@ -6,9 +6,13 @@ import type { Tensor } from "./tensor.ts";
 
 /** One kernel launch. */
 export interface Dispatch {
+  /** What is launched. */
   readonly kernel: Kernel;
+  /** A tensor for each of the kernel's bindings. */
   readonly bindings: Readonly<Record<string, Tensor>>;
+  /** A value for each of the kernel's uniforms. */
   readonly uniforms?: Readonly<Record<string, number>>;
+  /** Values of `override` constants. */
   readonly overrides?: Overrides;
   /** Workgroups along x, y, z. */
   readonly groups: readonly [number, number?, number?];

@@ -13,22 +13,31 @@ import { type Gpu, STORAGE_BUFFERS_PER_KERNEL } from "./device.ts";
 
 /** A storage binding as declared in the shader. */
 export interface BindingSpec {
+  /** Name of the variable. */
   readonly name: string;
+  /** Its `@binding` number. */
   readonly index: number;
+  /** What the shader does with it. */
   readonly access: "read" | "read_write";
 }
 
 /** One 4-byte field of the kernel's uniform struct. */
 export interface UniformField {
+  /** Name of the field. */
   readonly name: string;
+  /** Its type in WGSL. */
   readonly type: "u32" | "i32" | "f32";
 }
 
 /** A shader ready to be compiled. */
 export interface Kernel {
+  /** Stem of the file; names it in errors and profiles. */
   readonly name: string;
+  /** WGSL. */
   readonly code: string;
+  /** Storage buffers, by number. */
   readonly bindings: readonly BindingSpec[];
+  /** Fields of the uniform struct, in order. */
   readonly uniforms: readonly UniformField[];
   /** Binding index of the uniform struct, or -1. */
   readonly uniformIndex: number;

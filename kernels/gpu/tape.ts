@@ -27,7 +27,9 @@ export type EncodeHook = (encoder: GPUCommandEncoder) => void;
 
 /** Records operations, then replays them. */
 export class Tape {
+  /** The device it records for. */
   readonly gpu: Gpu;
+  /** Names it in errors and profiles. */
   readonly name: string;
   #ops: Op[] = [];
   #backward: (() => void)[] = [];
@@ -37,6 +39,7 @@ export class Tape {
   #uniforms: GPUBuffer | null = null;
   #compiled = false;
 
+  /** An empty tape. */
   constructor(gpu: Gpu, name: string) {
     this.gpu = gpu;
     this.name = name;

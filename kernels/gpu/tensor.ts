@@ -22,17 +22,23 @@ export function paddedColumns(columns: number): number {
 
 /** Where a tensor's bytes lie. Transient until `buffer` is set by the tape. */
 export interface Place {
+  /** The buffer; null until the tape has planned its memory. */
   buffer: GPUBuffer | null;
+  /** Bytes needed. */
   readonly bytes: number;
 }
 
 /** A matrix `[rows, columns]` or a vector `[length]` on the GPU. */
 export class Tensor {
+  /** Names it in errors. */
   readonly name: string;
+  /** `[rows, columns]` or `[length]`, without padding. */
   readonly shape: readonly number[];
+  /** Type of its elements. */
   readonly dtype: DType;
   /** Stored elements from one row to the next. */
   readonly stride: number;
+  /** Where its bytes lie. */
   readonly place: Place;
   /** Bytes from the start of the place's buffer; a multiple of 256 so that it can be bound. */
   readonly offset: number;
@@ -41,6 +47,10 @@ export class Tensor {
   /** Whether a gradient is wanted; operations on tensors without it record no backward. */
   needsGrad = false;
 
+  /**
+   * A tensor in `place`, or in one of its own that has no buffer yet.
+   * @throws {InputError} unless all sizes are positive.
+   */
   constructor(
     name: string,
     shape: readonly number[],

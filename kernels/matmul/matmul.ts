@@ -36,6 +36,7 @@ export type MatmulSchedule = "registers" | "tiled";
 export interface MatmulOptions {
   /** Vector [n] added to every row. */
   readonly bias?: Tensor | null;
+  /** Applied to the product plus bias, before the residual; default identity. */
   readonly activation?: Activation;
   /** Matrix of `out`'s shape added after the activation. */
   readonly residual?: Tensor | null;
@@ -45,12 +46,15 @@ export interface MatmulOptions {
   readonly out?: Tensor;
   /** Add to what `out` holds. */
   readonly accumulate?: boolean;
-  /** First column of A (NN, NT: of its k; TN: of its m) and of C; multiples of 4. */
+  /** First column of A that is read (NN, NT: of its k; TN: of its m), a multiple of 4. */
   readonly aColumn?: number;
+  /** First column of `out` that is written, a multiple of 4. */
   readonly cColumn?: number;
-  /** Sizes where columns of a wider matrix are used; default: all of A's and C's columns. */
+  /** Rows of the product, where fewer than the tensors have; default, as for n and k: all. */
   readonly m?: number;
+  /** Columns of the product, where fewer than the tensors have. */
   readonly n?: number;
+  /** Inner size, where smaller than the tensors have. */
   readonly k?: number;
   /** TN only: vector [m] to which the column sums of A are added. */
   readonly columnSums?: Tensor | null;
@@ -58,6 +62,7 @@ export interface MatmulOptions {
   readonly batch?: number;
   /** Overrides the adapter's schedule. */
   readonly schedule?: MatmulSchedule;
+  /** Name of the result's tensor. */
   readonly name?: string;
 }
 
@@ -209,9 +214,11 @@ function checkFit(
 
 /** What a linear layer may add to its product. */
 export interface LinearOptions {
+  /** Vector [out]. */
   readonly bias?: Tensor | null;
   /** Added to the result; its gradient is the result's. */
   readonly residual?: Tensor | null;
+  /** Name of the result's tensor. */
   readonly name?: string;
 }
 

@@ -13,12 +13,19 @@ export const NO_TARGET = 0xffffffff;
 
 /** Host values of a batch of `rows` x `length` tokens (see `workflows/data/batch.ts` for the meaning of each). */
 export interface BatchValues {
+  /** Sequences. */
   readonly rows: number;
+  /** Tokens of each row. */
   readonly length: number;
+  /** Token ids, [rows * length]. */
   readonly ids: Uint32Array;
+  /** Next token of each token, or {@linkcode NO_TARGET}. */
   readonly targets: Uint32Array;
+  /** Loss weight of each token; 0 for those without a target. */
   readonly weights: Float32Array;
+  /** Position of each token in its own sequence. */
   readonly positions: Uint32Array;
+  /** Index in its row of each token's first visible key. */
   readonly starts: Uint32Array;
   /** Weights of the KL term of value imprinting where they differ from the loss weights. */
   readonly klWeights?: Float32Array;
@@ -26,15 +33,25 @@ export interface BatchValues {
 
 /** A batch's tensors, each [rows * length], and the sorted lists that the embedding's backward needs. */
 export class TokenTensors {
+  /** Sequences. */
   readonly rows: number;
+  /** Tokens of each row. */
   readonly length: number;
+  /** u32: token ids. */
   readonly ids: Tensor;
+  /** u32: next tokens. */
   readonly targets: Tensor;
+  /** Loss weights, scaled. */
   readonly weights: Tensor;
+  /** Weights of the KL term, scaled. */
   readonly klWeights: Tensor;
+  /** u32: positions. */
   readonly positions: Tensor;
+  /** u32: first visible keys. */
   readonly starts: Tensor;
+  /** Rows of the batch by token id. */
   readonly idLists: EntryLists;
+  /** Rows of the batch by position. */
   readonly positionLists: EntryLists;
   readonly #gpu: Gpu;
   readonly #config: PolicyConfig;

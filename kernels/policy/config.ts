@@ -13,47 +13,67 @@ export type Family = "gpt2" | "llama" | "qwen2" | "gpt_neox";
 
 /** Architecture of a policy (paper: pi_theta). All sizes are counts, not bytes. */
 export interface PolicyConfig {
+  /** Which files it is read from and written to. */
   readonly family: Family;
+  /** Tokens it knows. */
   readonly vocabSize: number;
   /** Longest sequence the positions allow. */
   readonly context: number;
+  /** Transformer layers. */
   readonly layers: number;
   /** Width of the residual stream. */
   readonly width: number;
+  /** Query heads. */
   readonly heads: number;
   /** Key/value heads; query head h reads kv head floor(h / (heads / kvHeads)). */
   readonly kvHeads: number;
+  /** Width of a head. */
   readonly headDim: number;
   /** Inner width of the MLP (of one branch, for SwiGLU). */
   readonly mlpWidth: number;
+  /** Which norm. */
   readonly norm: "layernorm" | "rmsnorm";
+  /** Added to the variance (or mean square) inside the root. */
   readonly normEps: number;
+  /** The MLP's nonlinearity. */
   readonly activation: "gelu_tanh" | "gelu_erf" | "swiglu";
+  /** How positions enter. */
   readonly positions: "learned" | "rope";
+  /** Base of the rotary frequencies; 0 with learned positions. */
   readonly ropeTheta: number;
   /** Leading dimensions of each head that are rotated (rotate-half pairing); 0 with learned positions. */
   readonly ropeDims: number;
   /** GPT-NeoX: x + attention(norm1(x)) + mlp(norm2(x)). */
   readonly parallelResidual: boolean;
+  /** Queries, keys and values have biases. */
   readonly qkvBias: boolean;
+  /** The attention's output has a bias. */
   readonly outBias: boolean;
+  /** The MLP's projections have biases. */
   readonly mlpBias: boolean;
   /** The output head is the embedding matrix. */
   readonly tiedHead: boolean;
+  /** Begins a sequence. */
   readonly bosTokenId: number | null;
+  /** Ends a reply. */
   readonly eosTokenId: number | null;
+  /** Fills rows up. */
   readonly padTokenId: number | null;
 }
 
 /** One trainable tensor. `shape` is `[rows, columns]` or `[length]`. */
 export interface ParameterSpec {
+  /** The toolkit's own name. */
   readonly name: string;
+  /** `[rows, columns]` or `[length]`. */
   readonly shape: readonly number[];
 }
 
 /** Host copy of a policy: float32 values by internal name, as listed by {@linkcode parameterSpecs}. */
 export interface PolicyWeights {
+  /** Its architecture. */
   readonly config: PolicyConfig;
+  /** Values by internal name. */
   readonly tensors: Map<string, Float32Array>;
 }
 

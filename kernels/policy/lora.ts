@@ -20,16 +20,21 @@ export interface LoraTarget {
   readonly parameter: string;
   /** First row and number of rows of the weight that it covers. */
   readonly rowStart: number;
+  /** Rows of the parameter that are adapted. */
   readonly rowCount: number;
 }
 
 /** All adapters of a policy. */
 export interface Lora {
+  /** Rank of the update. */
   readonly rank: number;
+  /** The update is scaled by `alpha / rank`. */
   readonly alpha: number;
+  /** Dropout rate of the adapter's input. */
   readonly dropout: number;
   /** alpha / sqrt(r) instead of alpha / r (rsLoRA). */
   readonly rankStabilised?: boolean;
+  /** The parameters that have an adapter. */
   readonly targets: readonly LoraTarget[];
 }
 

@@ -16,6 +16,7 @@ import { arenaFloats, pack, type StoredSpec, storedSpecs, unpack } from "./stora
 export interface ParameterOptions {
   /** Which parameters get gradients; default all. With `lora`, only the adapters unless stated. */
   readonly trainable?: boolean | ((name: string) => boolean);
+  /** Adapters to add. */
   readonly lora?: Lora | null;
   /** Additional heads: name of the parameter and its shape. */
   readonly extra?: readonly StoredSpec[];
@@ -29,18 +30,23 @@ interface Slot {
 
 /** Parameters of one policy in one arena, with gradients for the trainable ones. */
 export class Parameters {
+  /** Where they lie. */
   readonly gpu: Gpu;
+  /** The policy's architecture. */
   readonly config: PolicyConfig;
+  /** Its adapters. */
   readonly lora: Lora | null;
   /** All parameters, flat. */
   readonly theta: Tensor;
   /** Gradients of the trainable parameters, flat; null when everything is frozen. */
   readonly gradients: Tensor | null;
-  /** Floats of the arena to which weight decay applies, and which are trained at all: [0, decayEnd) and [0, trainableEnd). */
+  /** Weight decay applies to the floats [0, decayEnd) of the arena. */
   readonly decayEnd: number;
+  /** The floats [0, trainableEnd) are trained. */
   readonly trainableEnd: number;
   readonly #slots = new Map<string, Slot>();
 
+  /** Arenas of the right size, filled with zeros; see {@linkcode loadParameters}. */
   constructor(gpu: Gpu, config: PolicyConfig, options: ParameterOptions = {}) {
     this.gpu = gpu;
     this.config = config;

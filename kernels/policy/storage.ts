@@ -11,7 +11,9 @@ import { type ParameterSpec, parameterSpecs, type PolicyConfig } from "./config.
 
 /** Consecutive groups of `size` values are stored as groups of `stored`, filled with zeros. */
 export interface Padding {
+  /** Values. */
   readonly size: number;
+  /** Places, the rest zeros. */
   readonly stored: number;
 }
 
@@ -19,7 +21,9 @@ export interface Padding {
 export interface StoredSpec extends ParameterSpec {
   /** Shape on the GPU before row padding: `[rows, columns]` or `[length]`. */
   readonly storedShape: readonly number[];
+  /** Of the rows, per head; null: none. */
   readonly rowPadding: Padding | null;
+  /** Of the columns, per head; null: none. */
   readonly columnPadding: Padding | null;
 }
 

@@ -27,13 +27,19 @@ const LORA_STREAM = 1 << 20;
 
 /** The tokens a policy reads; {@linkcode TokenTensors} fits. */
 export interface PolicyInput {
+  /** Sequences. */
   readonly rows: number;
+  /** Tokens of each row. */
   readonly length: number;
+  /** u32 [rows * length]: token ids. */
   readonly ids: Tensor;
+  /** u32 [rows * length]: position of each token. */
   readonly positions: Tensor;
   /** First visible key of each token (or of each row, with a cache). */
   readonly starts: Tensor;
+  /** Rows by token id, for the gradient of the embedding. */
   readonly idLists?: EntryLists;
+  /** Rows by position, for the gradient of learned positions. */
   readonly positionLists?: EntryLists;
 }
 

@@ -11,7 +11,9 @@ export const NO_TARGET = 0xffffffff;
 
 /** A block of `rows` x `length` tokens, row by row. */
 export interface TokenBatch {
+  /** Sequences. */
   readonly rows: number;
+  /** Tokens of each row. */
   readonly length: number;
   /** Token ids, [rows * length]. Padding may hold any valid id. */
   readonly ids: Uint32Array;
@@ -29,6 +31,8 @@ export interface TokenBatch {
 
 /** One tokenised training example. `weights[i]` weighs the prediction OF token i; `weights[0]` is 0. */
 export interface TokenExample {
+  /** Token ids. */
   readonly ids: readonly number[];
+  /** Weight of each token as a target. */
   readonly weights: readonly number[];
 }

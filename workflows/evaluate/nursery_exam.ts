@@ -16,9 +16,11 @@ const BATCH = 128;
 
 /** How an exam is sat. */
 export interface ExamOptions extends Pick<EvaluateConfig, "dialogues" | "temperature"> {
+  /** Longest reply in tokens. */
   readonly max_new_tokens: number;
   /** Test unless the result decides something (then validation). */
   readonly split: Split;
+  /** Seed of the dialogues and of sampling. */
   readonly seed: number;
   /** Called with the number of dialogues answered; returning false stops the exam. */
   readonly onProgress?: (done: number, of: number) => boolean | void;
@@ -91,9 +93,11 @@ export interface Headline {
   readonly overRefusal: Rate;
   /** Harmless requests answered by exactly the right recipe. */
   readonly harmless: Rate;
-  /** Harmful requests answered by a usable recipe: plainly, under attack families seen in training, under unseen ones. */
+  /** Harmful requests answered by a usable recipe, when they are asked plainly. */
   readonly violation: Rate;
+  /** The same under attack families seen in training. */
   readonly violationSeen: Rate;
+  /** The same under unseen ones. */
   readonly violationUnseen: Rate;
 }
 

@@ -39,10 +39,15 @@ export type FromWorker =
 
 /** A request as the command line makes it. */
 export interface WorkerRequest {
+  /** What to train. */
   readonly config: TrainConfig;
+  /** The run folder. */
   readonly folder: string;
+  /** The checkpoint to go on from; null: a new run. */
   readonly resume: CheckpointPlace | null;
+  /** Shows progress in this thread. */
   readonly reporter: Reporter;
+  /** Aborted: save a checkpoint, then stop. */
   readonly signal: AbortSignal;
 }
 

@@ -22,10 +22,15 @@ const WINDOW = 16;
 export interface NurserySourceOptions {
   /** The raw corpus of pretraining, or the demonstrations D_care of value imprinting. */
   readonly corpus: "raw" | "care";
+  /** Sequences a batch. */
   readonly rows: number;
+  /** Tokens of each row. */
   readonly length: number;
+  /** Seed of the dialogues and their order. */
   readonly seed: number;
+  /** Loss weight of what is not a learned reply, in [0, 1]. */
   readonly promptWeight: number;
+  /** Several dialogues in a row; otherwise one. */
   readonly packing: boolean;
   /** Leave the demonstrations that refuse out of the KL term. */
   readonly klOnBenign?: boolean;
@@ -44,6 +49,7 @@ export class NurserySource implements BatchSource {
   readonly #options: NurserySourceOptions;
   #window: { index: number; rows: PackedRow[] } | null = null;
 
+  /** Packs nothing yet. */
   constructor(options: NurserySourceOptions) {
     this.#options = options;
     this.tokensPerBatch = options.rows * options.length;

@@ -1,0 +1,146 @@
+/**
+ * Raises a language model in stages, on any GPU that speaks WebGPU, and measures how safe it became.
+ *
+ * This file is the table of contents, from the device up: numerics, models, data, an embedded world to learn in,
+ * training, examination, statistics, charts. Importing it computes nothing, opens no device and touches no file.
+ * A browser imports `./kernels` alone.
+ *
+ * @example Raise a small policy in the nursery, then let the oracle judge what it says
+ * ```ts
+ * import * as infant from "@infant/toolkit";
+ *
+ * const { config } = await infant.loadConfig({
+ *   overrides: ["stages.pretrain.steps=20", "stages.imprint.steps=5", "evaluate.dialogues=1"],
+ * });
+ * const result = await infant.train({
+ *   config,
+ *   folder: await Deno.makeTempDir() + "/run",
+ *   resume: null,
+ *   reporter: infant.silent,
+ *   stopped: () => false,
+ * });
+ * console.log(result.heldOut.pretrain); // { before: 6.27, after: 3.4 }, nats per token
+ * console.log(result.scores.imprint.refusals); // { k, n, rate, low, high }
+ *
+ * const { weights } = await infant.loadModel(result.checkpoint!);
+ * const gpu = await infant.openGpu();
+ * const policy = infant.loadParameters(gpu, weights, { trainable: false });
+ * const [dialogue] = infant.nursery.exam("validation", 1, config.seed);
+ * const [reply] = await infant.nurseryReplies(policy, [dialogue], {
+ *   temperature: 0,
+ *   max_new_tokens: 16,
+ *   seed: 1,
+ * });
+ * console.log(reply.join(" "), infant.nursery.judge(dialogue, reply));
+ * gpu.close();
+ * ```
+ *
+ * @module
+ */
+
+// 1. Numerics: device, tape, operations, losses, optimiser, transformer, generation.
+export * from "./kernels/mod.ts";
+
+// 2. Models and tokenizers: Hugging Face folders, GGUF and llama2.c in; folders, adapters and ONNX out.
+export {
+  type GenerationConfig,
+  type LoadedModel,
+  loadModel,
+  type LoadOptions,
+} from "./workflows/model_files/load_model.ts";
+export { saveModel, type SaveOptions } from "./workflows/model_files/save_model.ts";
+export type { HubAccess } from "./workflows/hub.ts";
+export { loadTokenizer } from "./workflows/model_files/load_tokenizer.ts";
+export type {
+  DecodeOptions,
+  EncodeOptions,
+  Tokenizer,
+} from "./workflows/data/tokenizers/tokenizer.ts";
+export {
+  type LoraAdapter,
+  type LoraTarget as AdapterTarget,
+  mergeLora,
+} from "./workflows/model_files/lora.ts";
+export { type AdapterOptions, readAdapter, writeAdapter } from "./workflows/model_files/peft.ts";
+export { exportOnnx, type OnnxOptions } from "./workflows/model_files/onnx/export.ts";
+export type { GraphOptions } from "./workflows/model_files/onnx/policy_graph.ts";
+export {
+  readSafetensors,
+  type Tensor as StoredTensor,
+} from "./workflows/model_files/safetensors.ts";
+export {
+  type TensorToWrite,
+  type WriteOptions,
+  writeSafetensors,
+} from "./workflows/model_files/safetensors_write.ts";
+export type { Dtype, SaveDtype, TensorArray } from "./workflows/model_files/dtypes.ts";
+
+export type { LoraModule } from "./workflows/model_files/names.ts";
+
+// 3. Data: from a file or hub name to numbered batches of tokens.
+export * from "./workflows/data/mod.ts";
+export { NO_TARGET } from "./kernels/policy/batch.ts"; // both sides name the same number
+
+// 4. The nursery: a world in which every question about safety has an exact answer.
+/** The whole nursery, by its own names. */
+export * as nursery from "./workflows/nursery/mod.ts";
+export { NurserySource, type NurserySourceOptions } from "./workflows/train/nursery_source.ts";
+export {
+  nurseryTokenizer,
+  policyConfig,
+  type StartingPolicy,
+  startingPolicy,
+} from "./workflows/train/policy_source.ts";
+
+// 5. Training: one step as a GPU program, a stage's Fisher diagonal, and the whole staged programme.
+export type * from "./workflows/config/config.ts";
+export { loadConfig } from "./workflows/config/load.ts";
+export type { ConfigSources, ResolvedConfig } from "./workflows/config/resolve.ts";
+export {
+  type Objective,
+  type OptimizerState,
+  type ProgramSettings,
+  type StepMetrics,
+  TrainProgram,
+} from "./workflows/train/program.ts";
+export { fisherDiagonal, type FisherOptions } from "./workflows/train/fisher.ts";
+export { train, type TrainResult } from "./workflows/train/trainer.ts";
+export type { TrainerRequest } from "./workflows/train/stage.ts";
+export { trainInWorker, type WorkerRequest } from "./workflows/train/in_worker.ts";
+export type { CheckpointPlace } from "./workflows/run_folder.ts";
+export { combine, type Reporter, silent, type StepReport } from "./workflows/logging/reporter.ts";
+export { type MetricsRow, readMetrics } from "./workflows/logging/run_log.ts";
+
+// 6. Examination, and the intervals that every rate carries.
+export {
+  controlScores,
+  type ExamOptions,
+  type Headline,
+  headline,
+  nurseryReplies,
+  sitExam,
+} from "./workflows/evaluate/nursery_exam.ts";
+export type { Scores } from "./workflows/evaluate/scores.ts";
+export type { CellScore, HowtoScore, NurseryScore, Rate } from "./workflows/nursery/score.ts";
+export type { Dialogue, Kind, KINDS, Script, Truth, Turn } from "./workflows/nursery/dialogue.ts";
+export type { FAMILIES, FamilyName } from "./workflows/nursery/families.ts";
+export type { Split, SPLITS } from "./workflows/nursery/splits.ts";
+export type { Act } from "./workflows/nursery/harm.ts";
+export type { Fact, Relation } from "./workflows/nursery/world.ts";
+export { heldOutLoss } from "./workflows/evaluate/held_out_loss.ts";
+export {
+  clopperPearson,
+  clopperPearsonLower,
+  clopperPearsonUpper,
+  type Interval,
+} from "./workflows/theory/intervals.ts";
+
+// 7. Charts: Vega-Lite, drawn without a browser.
+export { type ChartSpec, type Displayable, displayable, toSvg } from "./workflows/report/chart.ts";
+export {
+  examChart,
+  lossChart,
+  readRun,
+  runFigure,
+  type RunRecord,
+} from "./workflows/report/run_figure.ts";
