@@ -47,8 +47,14 @@ export function findChromium(): string | null {
   return null;
 }
 
-/** Bundles `files` (paths under tests/) and the page's own scripts into `folder`. */
-async function bundle(files: readonly string[], folder: string): Promise<void> {
+/**
+ * Bundles `files` (paths under tests/) and the page's own scripts into `folder`.
+ * @returns Each file's script, and the Node module it imports that a page lacks, or null.
+ */
+async function bundle(
+  files: readonly string[],
+  folder: string,
+): Promise<{ script: string; lacks: string | null }[]> {
   const sources = [...files, `${RUNNER}.ts`, `${ASSERT}.ts`];
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
@@ -62,15 +68,19 @@ async function bundle(files: readonly string[], folder: string): Promise<void> {
     cwd: ROOT,
   }).output();
   if (!success) throw new Error(`deno bundle: ${new TextDecoder().decode(stderr)}`);
+  return files.map((file) => {
+    const script = file.replace(/\.ts$/, ".js");
+    const text = Deno.readTextFileSync(join(folder, script));
+    return { script, lacks: text.match(/ from "(node:(?!assert\/strict").*)";/)?.[1] ?? null };
+  });
 }
 
 /** Serves the page, and passes on what it posts. */
 function serve(
   folder: string,
-  files: readonly string[],
+  scripts: readonly string[],
   onReport: (report: Report) => void,
 ): Deno.HttpServer<Deno.NetAddr> {
-  const scripts = files.map((file) => file.replace(/\.ts$/, ".js"));
   const script = { headers: { "content-type": "text/javascript" } };
   return Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
     const path = new URL(request.url).pathname;
@@ -96,8 +106,12 @@ export async function* runInChromium(
   const reports: Report[] = [];
   let arrived = Promise.withResolvers<void>();
   try {
-    await bundle(files, join(folder, "scripts"));
-    const server = serve(join(folder, "scripts"), files, (report) => {
+    const bundled = await bundle(files, join(folder, "scripts"));
+    for (const { script, lacks } of bundled) {
+      if (lacks) yield { kind: "skipped", file: script, reason: `a page has no ${lacks}` };
+    }
+    const scripts = bundled.filter(({ lacks }) => !lacks).map(({ script }) => script);
+    const server = serve(join(folder, "scripts"), scripts, (report) => {
       reports.push(report);
       arrived.resolve();
     });
@@ -127,7 +141,19 @@ export async function* runInChromium(
       await server.shutdown();
     }
   } finally {
-    await Deno.remove(folder, { recursive: true });
+    await removeFolder(folder);
+  }
+}
+
+/** Removes the folder; the browser's helper processes may write to it for a moment after the browser has ended. */
+async function removeFolder(folder: string): Promise<void> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await Deno.remove(folder, { recursive: true });
+    } catch (error) {
+      if (attempt === 20) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
   }
 }
 

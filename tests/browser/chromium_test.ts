@@ -30,9 +30,12 @@ Deno.test({
     let end: Extract<Report, { kind: "end" }> | undefined;
     for await (const report of runInChromium(chromium!, files)) {
       if (report.kind === "end") end = report;
-      else if (report.kind === "test") {
+      else if (report.kind === "skipped") {
+        const name = `${report.file} (skipped: ${report.reason})`;
+        await t.step({ name, ignore: true, fn: () => {} });
+      } else if (report.kind === "test") {
         const { file, name, error } = report;
-        await t.step(`${file.replace(/\.js$/, "")}: ${name}`, () => {
+        await t.step(`${file}: ${name}`, () => {
           if (error !== null) throw new Error(error);
         });
       }

@@ -3,6 +3,12 @@
 /** One message of the page. */
 export type Report =
   | {
+    /** A file needs what a page does not have. */
+    readonly kind: "skipped";
+    readonly file: string;
+    readonly reason: string;
+  }
+  | {
     /** A test has run. */
     readonly kind: "test";
     readonly file: string;
