@@ -105,7 +105,7 @@ export {
 } from "./workflows/train/program.ts";
 export { fisherDiagonal, type FisherOptions } from "./workflows/train/fisher.ts";
 export { train, type TrainResult } from "./workflows/train/trainer.ts";
-export type { TrainerRequest } from "./workflows/train/stage.ts";
+export type { TrainerRequest } from "./workflows/train/prepare.ts";
 export { trainInWorker, type WorkerRequest } from "./workflows/train/in_worker.ts";
 export type { CheckpointPlace } from "./workflows/run_folder.ts";
 export { combine, type Reporter, silent, type StepReport } from "./workflows/logging/reporter.ts";

@@ -1,28 +1,34 @@
 /**
  * Checkpoints: a Hugging Face folder that any tool loads, plus what is needed to go on bit for bit.
  *
- *     config.json, model.safetensors, tokenizer files     the policy so far (adapters beside it: adapter_*)
+ *     config.json, model.safetensors, tokenizer files     the policy so far, adapters folded in
+ *     adapter/                                             the adapters alone, as PEFT writes them
  *     optimizer.safetensors                                AdamW's moments, over the flat arena
  *     fisher.safetensors                                   diagonal Fisher of the stage's end, in Hugging Face names
  *     stage.json                                           what was done when this was written
  *
- * Data order and random numbers need no state: both are functions of (seed, step).
+ * Data order and random numbers need no state: both are functions of (seed, step). The weights under an adapter are those
+ * that the stage began with.
  */
 import { InputError } from "../../kernels/errors.ts";
 import type { PolicyWeights } from "../../kernels/policy/config.ts";
 import type { Tokenizer } from "../data/tokenizers/tokenizer.ts";
 import { writeFolderAtomic } from "../files.ts";
+import { isFile } from "../model_files/files.ts";
 import { toHuggingFace } from "../model_files/layouts.ts";
+import { loadModel } from "../model_files/load_model.ts";
 import type { LoraAdapter } from "../model_files/lora.ts";
-import { writeAdapter } from "../model_files/peft.ts";
+import { readAdapter, writeAdapter } from "../model_files/peft.ts";
 import { readSafetensors } from "../model_files/safetensors.ts";
 import { type TensorToWrite, writeSafetensors } from "../model_files/safetensors_write.ts";
 import { saveModel } from "../model_files/save_model.ts";
 import { checkpointFolder, type CheckpointPlace } from "../run_folder.ts";
-import type { OptimizerState } from "./program.ts";
+import { checkFinite } from "./policy_source.ts";
+import type { OptimizerState, StepMetrics } from "./program.ts";
 
 /** What is written. */
 export interface Checkpoint {
+  /** The policy, adapters folded in. */
   readonly weights: PolicyWeights;
   readonly adapter: LoraAdapter | null;
   readonly tokenizer: Tokenizer | null;
@@ -37,6 +43,10 @@ export interface StageState extends CheckpointPlace {
   readonly tokens: number;
   /** The stage is complete; its Fisher estimate and evaluation are done. */
   readonly complete: boolean;
+  /** Held-out loss before the stage; null where nothing is held out. */
+  readonly heldOutBefore: number | null;
+  /** Metrics of the steps since the last row of `metrics.jsonl`. */
+  readonly unlogged: readonly StepMetrics[];
   /** Scores at the stage's end. */
   readonly scores?: Readonly<Record<string, unknown>>;
 }
@@ -47,7 +57,7 @@ export async function saveCheckpoint(run: string, checkpoint: Checkpoint): Promi
   const folder = checkpointFolder(run, state);
   await writeFolderAtomic(folder, async (temporary) => {
     await saveModel(temporary, weights, { tokenizer });
-    if (adapter) await writeAdapter(temporary, adapter, weights.config);
+    if (adapter) await writeAdapter(`${temporary}/adapter`, adapter, weights.config);
     const flat = (data: Float32Array) => ({ shape: [data.length], data });
     await writeSafetensors(`${temporary}/optimizer.safetensors`, [
       { name: "m", ...flat(optimizer.m) },
@@ -61,31 +71,68 @@ export async function saveCheckpoint(run: string, checkpoint: Checkpoint): Promi
   return folder;
 }
 
-/** The state that a checkpoint was written in. @throws {InputError} when it is no checkpoint of ours. */
-export async function readStageState(folder: string): Promise<StageState> {
-  const path = `${folder}/stage.json`;
-  try {
-    return JSON.parse(await Deno.readTextFile(path));
-  } catch (error) {
-    throw new InputError(
-      `${path} cannot be read (${(error as Error).message}): resume from another checkpoint`,
-    );
-  }
+/** A checkpoint as read. */
+export interface ReadCheckpoint {
+  readonly folder: string;
+  readonly state: StageState;
+  /** The policy, adapters folded in. */
+  readonly weights: PolicyWeights;
+  readonly tokenizer: Tokenizer | null;
+  readonly adapter: LoraAdapter | null;
+  /** null where the stage is complete. */
+  readonly optimizer: OptimizerState | null;
 }
 
-/** The optimiser's moments of a checkpoint. @throws {InputError} when their number does not fit the policy. */
-export async function readOptimizer(folder: string, floats: number): Promise<OptimizerState> {
+/** Reads a checkpoint. @throws {InputError} when it is not a whole one of ours. */
+export async function readCheckpoint(folder: string): Promise<ReadCheckpoint> {
+  const state = await readStageState(folder);
+  const { weights, tokenizer } = await loadModel(folder);
+  checkFinite(weights, folder);
+  const adapted = await isFile(`${folder}/adapter/adapter_config.json`);
+  return {
+    folder,
+    state,
+    weights,
+    tokenizer,
+    adapter: adapted ? await readAdapter(`${folder}/adapter`, weights.config) : null,
+    optimizer: state.complete ? null : await readOptimizer(folder),
+  };
+}
+
+async function readStageState(folder: string): Promise<StageState> {
+  const path = `${folder}/stage.json`;
+  const broken = (reason: string) =>
+    new InputError(
+      `${path} cannot be used (${reason}): remove this checkpoint and resume from the one before`,
+    );
+  let state: StageState;
+  try {
+    state = JSON.parse(await Deno.readTextFile(path));
+  } catch (error) {
+    throw broken((error as Error).message);
+  }
+  const { stage, step, complete, unlogged = [] } = state ?? {};
+  if (typeof stage !== "string" || !Number.isSafeInteger(step) || typeof complete !== "boolean") {
+    throw broken("stage, step or complete is missing");
+  }
+  return { ...state, unlogged: unlogged.map(withNaN) };
+}
+
+/** JSON writes numbers that are not finite as null. */
+function withNaN(row: StepMetrics): StepMetrics {
+  const entries = Object.entries(row).map(([name, value]) => [name, value ?? NaN]);
+  return Object.fromEntries(entries) as StepMetrics;
+}
+
+async function readOptimizer(folder: string): Promise<OptimizerState> {
   const path = `${folder}/optimizer.safetensors`;
   const tensors = await readSafetensors(path);
   const moment = (name: string): Float32Array => {
     const data = tensors.get(name)?.data;
-    if (!(data instanceof Float32Array) || data.length !== floats) {
-      throw new InputError(
-        `${path}: ${name} must hold ${floats} float32 values, found ${data?.length ?? "none"}: ` +
-          `the configuration is not the one that made this checkpoint`,
-      );
-    }
-    return data;
+    if (data instanceof Float32Array) return data;
+    throw new InputError(
+      `${path}: there is no float32 tensor ${name}: remove this checkpoint and resume from the one before`,
+    );
   };
   return { m: moment("m"), v: moment("v") };
 }

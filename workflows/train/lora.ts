@@ -9,17 +9,16 @@ import { type LoraAdapter, selectModules } from "../model_files/lora.ts";
 import type { LoraModule } from "../model_files/names.ts";
 
 /** The GPU's description of an adapter. */
-export function loraForPolicy(
-  numbers: Pick<LoraAdapter, "r" | "alpha" | "dropout" | "rankStabilised">,
-  modules: readonly LoraModule[],
-): Lora {
-  const { r, alpha, dropout, rankStabilised } = numbers;
-  const targets = modules.map(({ hfModule, parameter, rowStart, rowCount }) => ({
-    name: hfModule,
-    parameter,
-    rowStart,
-    rowCount,
-  }));
+export function loraForPolicy(adapter: LoraAdapter): Lora {
+  const { r, alpha, dropout, rankStabilised } = adapter;
+  const targets = adapter.targets.map(
+    ({ module: { hfModule, parameter, rowStart, rowCount } }) => ({
+      name: hfModule,
+      parameter,
+      rowStart,
+      rowCount,
+    }),
+  );
   return { rank: r, alpha, dropout, rankStabilised, targets };
 }
 

@@ -14,7 +14,9 @@ import { tokenizerConfig, tokenizerJson } from "../nursery/tokenizer_files.ts";
 
 /** A policy and how it reads text. */
 export interface StartingPolicy {
+  /** The policy. */
   readonly weights: PolicyWeights;
+  /** Null: a bare weights file. */
   readonly tokenizer: Tokenizer | null;
 }
 
@@ -30,53 +32,86 @@ export function nurseryTokenizer(): Promise<Tokenizer> {
 }
 
 /**
- * The configuration's starting policy, or the one in `checkpoint`.
- * @throws {InputError} when files are missing or the nursery is to be learned with another vocabulary.
+ * The configuration's starting policy.
+ * @param check Told a new policy's architecture before its weights are made.
+ * @throws {InputError} when files are missing or damaged; whatever `check` throws.
  */
 export async function startingPolicy(
   config: TrainConfig,
-  checkpoint: string | null,
+  check: (policy: PolicyConfig) => void = () => {},
 ): Promise<StartingPolicy> {
   const { model } = config;
-  const start = checkpoint !== null
-    ? await fromFile(checkpoint, null)
-    : "from" in model
-    ? await fromFile(model.from, model.tokenizer)
-    : await fresh(model, config.seed);
-  const nursery = (await nurseryTokenizer()).vocabSize;
-  const { vocabSize, context } = start.weights.config;
-  for (const stage of config.stages) {
-    if (stage.data === "nursery" && vocabSize !== nursery) {
-      throw new InputError(
-        `stage ${stage.name}: the nursery has ${nursery} words, this policy's vocabulary ${vocabSize}: ` +
-          `start from a policy raised in the nursery, or give the stage other data`,
-      );
-    }
-    if (stage.length > context) {
-      throw new InputError(
-        `stage ${stage.name}: length must be at most the model's context (${context}), found ${stage.length}`,
-      );
-    }
-  }
-  return start;
-}
-
-async function fromFile(path: string, tokenizerPath: string | null): Promise<StartingPolicy> {
-  const { weights, tokenizer } = await loadModel(path, { tokenizer: tokenizerPath ?? undefined });
+  if (!("from" in model)) return await fresh(model, config.seed, check);
+  const options = { tokenizer: model.tokenizer ?? undefined };
+  const { weights, tokenizer } = await loadModel(model.from, options);
+  check(weights.config);
+  checkFinite(weights, model.from);
   return { weights, tokenizer };
 }
 
-async function fresh(model: ArchitectureConfig, seed: number): Promise<StartingPolicy> {
+async function fresh(
+  model: ArchitectureConfig,
+  seed: number,
+  check: (policy: PolicyConfig) => void,
+): Promise<StartingPolicy> {
   const tokenizer = model.tokenizer
     ? await loadTokenizer(await localModel(model.tokenizer))
     : await nurseryTokenizer();
   const config = policyConfig(model, tokenizer);
+  check(config);
   return { weights: initialWeights(config, seed, model.init_std ?? undefined), tokenizer };
 }
 
 /** The weights of a model folder. */
 export async function loadWeights(folder: string): Promise<PolicyWeights> {
   return (await loadModel(folder)).weights;
+}
+
+/** @throws {InputError} naming the first weight that is NaN or infinite. */
+export function checkFinite({ tensors }: PolicyWeights, path: string): void {
+  for (const [name, values] of tensors) {
+    const at = values.findIndex((value) => !Number.isFinite(value));
+    if (at < 0) continue;
+    throw new InputError(
+      `${path}: ${name} holds ${
+        values[at]
+      } at place ${at}: its training diverged or the file is damaged; ` +
+        `take another model`,
+    );
+  }
+}
+
+/** What must not change between a checkpoint and its continuation, and what the configuration calls it. */
+const SHAPE = {
+  family: "family",
+  vocabSize: "vocabulary",
+  layers: "layers",
+  width: "width",
+  heads: "heads",
+  kvHeads: "kv_heads",
+  headDim: "head size",
+  mlpWidth: "mlp_width",
+  context: "context",
+  tiedHead: "tied_head",
+} as const;
+
+/**
+ * Checks that a checkpoint is of the architecture that a run is configured for.
+ * @throws {InputError} naming the first difference.
+ */
+export function checkSameShape(
+  { folder, weights }: { readonly folder: string; readonly weights: PolicyWeights },
+  wanted: PolicyConfig,
+): void {
+  for (const [field, name] of Object.entries(SHAPE) as [keyof typeof SHAPE, string][]) {
+    if (weights.config[field] === wanted[field]) continue;
+    throw new InputError(
+      `${folder}: this policy has ${name} ${weights.config[field]}, the configuration ${
+        wanted[field]
+      }: ` +
+        `a run goes on with the model it began with`,
+    );
+  }
 }
 
 /** A new policy's architecture, with what its family fixes filled in. */

@@ -44,21 +44,33 @@ export interface Objective {
 
 /** Everything about a step that does not change during a stage. */
 export interface ProgramSettings {
+  /** Sequences of a micro-batch. */
   readonly rows: number;
+  /** Tokens of each row. */
   readonly length: number;
   /** Micro-batches per step. */
   readonly accumulation: number;
+  /** Update rule. */
   readonly optimizer: "adamw" | "sgd";
+  /** AdamW's decay rates, each in [0, 1). */
   readonly betas: readonly [number, number];
+  /** AdamW's epsilon. */
   readonly eps: number;
+  /** SGD's momentum, in [0, 1). */
   readonly momentum: number;
+  /** Decoupled weight decay of the matrices. */
   readonly weightDecay: number;
   /** Gradients are scaled down to this norm; null: never. */
   readonly maxGradNorm: number | null;
+  /** Learning rate by step. */
   readonly schedule: ScheduleSettings;
+  /** Recompute activations in the backward pass: less memory, more time. */
   readonly recompute: boolean;
+  /** Dropout rate, in [0, 1). */
   readonly dropout: number;
+  /** Seed of dropout. */
   readonly seed: number;
+  /** What is minimised. */
   readonly objective: Objective;
 }
 
@@ -66,11 +78,15 @@ export interface ProgramSettings {
 export interface StepMetrics {
   /** Cross-entropy + rho KL, per token of weight 1. */
   readonly loss: number;
+  /** Nats per token of weight 1. */
   readonly crossEntropy: number;
+  /** KL(policy || prior), nats per token; 0 without a prior. */
   readonly kl: number;
   /** Share of scored tokens whose target was the most likely one. */
   readonly accuracy: number;
+  /** Global norm before clipping. */
   readonly gradNorm: number;
+  /** Of this step. */
   readonly learningRate: number;
   /** The gradient was not finite and the update was left out. */
   readonly skipped: boolean;
@@ -78,16 +94,64 @@ export interface StepMetrics {
 
 /** The optimiser's moments. */
 export interface OptimizerState {
+  /** First moment (or momentum), flat. */
   readonly m: Float32Array;
+  /** Second moment, flat. */
   readonly v: Float32Array;
 }
 
-/** A recorded training step over one policy. */
+/**
+ * A recorded training step over one policy.
+ *
+ * @example Ten steps on the nursery's raw corpus
+ * ```ts
+ * import {
+ *   initialWeights,
+ *   llamaConfig,
+ *   loadParameters,
+ *   nursery,
+ *   NurserySource,
+ *   openGpu,
+ *   TrainProgram,
+ * } from "@infant/toolkit";
+ *
+ * const gpu = await openGpu();
+ * const sizes = { context: 64, layers: 1, width: 32, heads: 2 };
+ * const config = llamaConfig({ ...sizes, vocabSize: nursery.nurseryVocabulary.length });
+ * const program = new TrainProgram(loadParameters(gpu, initialWeights(config, 1)), {
+ *   rows: 4,
+ *   length: 64,
+ *   accumulation: 1,
+ *   optimizer: "adamw",
+ *   betas: [0.9, 0.99],
+ *   eps: 1e-8,
+ *   momentum: 0,
+ *   weightDecay: 0.01,
+ *   maxGradNorm: 1,
+ *   schedule: { kind: "constant", learningRate: 1e-2, warmupSteps: 2, totalSteps: 10, minRatio: 1 },
+ *   recompute: false,
+ *   dropout: 0,
+ *   seed: 1,
+ *   objective: { rho: 0, prior: null },
+ * });
+ * const corpus = { corpus: "raw", seed: 1, promptWeight: 0.05, packing: true } as const;
+ * const source = new NurserySource({ ...corpus, rows: 4, length: 64 });
+ * for (let step = 0; step < 10; step++) program.step(step, [source.batch(step)]);
+ * const losses = (await program.metrics()).map(({ loss }) => loss); // one read-back for all steps
+ * if (losses[9] >= losses[0]) throw new Error(`nothing was learned: ${losses}`);
+ * gpu.close();
+ * ```
+ */
 export class TrainProgram {
+  /** Where it runs. */
   readonly gpu: Gpu;
+  /** What is trained. */
   readonly parameters: Parameters;
+  /** What stays the same from step to step. */
   readonly settings: ProgramSettings;
+  /** First moment, over the trainable part of the arena. */
   readonly m: Tensor;
+  /** Second moment; the first one again for SGD. */
   readonly v: Tensor;
   readonly #tokens: TokenTensors;
   readonly #metrics: Tensor;
@@ -99,6 +163,10 @@ export class TrainProgram {
   readonly #ring: MetricRing;
   readonly #pending: { learningRate: number; scored: number }[] = [];
 
+  /**
+   * Records the step; {@linkcode TrainProgram.compile} or the first step builds it.
+   * @throws {InputError} when nothing is trainable.
+   */
   constructor(parameters: Parameters, settings: ProgramSettings) {
     const { gpu, config } = parameters;
     if (!parameters.gradients) throw new InputError("nothing to train: every parameter is frozen");
@@ -124,6 +192,11 @@ export class TrainProgram {
     this.#update = this.#recordUpdate();
   }
 
+  /** Whether the policy or its adapters drop anything. */
+  get #drops(): boolean {
+    return this.settings.dropout > 0 || (this.parameters.lora?.dropout ?? 0) > 0;
+  }
+
   #recordGradient(): Tape {
     const { settings, parameters } = this;
     const { rho, prior } = settings.objective;
@@ -132,7 +205,7 @@ export class TrainProgram {
     const options = {
       rope: this.#rope,
       recompute: settings.recompute,
-      dropout: settings.dropout > 0 ? { rate: settings.dropout, seed: this.#dropoutSeed } : null,
+      dropout: this.#drops ? { rate: settings.dropout, seed: this.#dropoutSeed } : null,
     };
     const logits = languageModelHead(
       tape,
@@ -234,10 +307,10 @@ export class TrainProgram {
   }
 
   #writeKnobs(step: number): void {
-    const { schedule, betas, maxGradNorm, seed, dropout } = this.settings;
+    const { schedule, betas, maxGradNorm, seed } = this.settings;
     const knobs = { schedule, beta1: betas[0], beta2: betas[1], maxGradNorm: maxGradNorm ?? 0 };
     upload(this.gpu, this.#knobs, knobValues(step, knobs));
-    if (dropout > 0) {
+    if (this.#drops) {
       upload(this.gpu, this.#dropoutSeed, Uint32Array.of(hash32(seed, step), 0, 0, 0));
     }
   }

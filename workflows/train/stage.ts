@@ -5,46 +5,29 @@ import type { Gpu } from "../../kernels/gpu/device.ts";
 import { readTensors } from "../../kernels/gpu/readback.ts";
 import { upload } from "../../kernels/gpu/tensor.ts";
 import type { PolicyWeights } from "../../kernels/policy/config.ts";
-import { loadParameters, Parameters } from "../../kernels/policy/parameters.ts";
-import { type StageConfig, type TrainConfig, warmupSteps } from "../config/config.ts";
-import type { Tokenizer } from "../data/tokenizers/tokenizer.ts";
+import type { Parameters } from "../../kernels/policy/parameters.ts";
+import type { StageConfig } from "../config/config.ts";
 import { heldOutLoss } from "../evaluate/held_out_loss.ts";
 import { type Headline, headline, sitExam } from "../evaluate/nursery_exam.ts";
 import { recordScores } from "../evaluate/scores.ts";
 import type { Reporter } from "../logging/reporter.ts";
 import type { RunLog } from "../logging/run_log.ts";
 import { type LoraAdapter, mergeLora } from "../model_files/lora.ts";
-import { readAdapter } from "../model_files/peft.ts";
-import { checkpointFolder, type CheckpointPlace, pruneCheckpoints } from "../run_folder.ts";
-import { readOptimizer, saveCheckpoint } from "./checkpoint.ts";
+import { pruneCheckpoints } from "../run_folder.ts";
+import { type ReadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 import { fisherDiagonal } from "./fisher.ts";
-import { adapterFrom, adapterTensors, loraForPolicy, newAdapter } from "./lora.ts";
-import { type ProgramSettings, type StepMetrics, TrainProgram } from "./program.ts";
+import { adapterFrom, adapterTensors, newAdapter } from "./lora.ts";
+import type { PreparedRun, PreparedStage, TrainerRequest } from "./prepare.ts";
+import type { StepMetrics, TrainProgram } from "./program.ts";
 import { sampleReplies } from "./sampled_replies.ts";
-import type { StageData } from "./sources.ts";
-
-/** What to train, where, and who listens. */
-export interface TrainerRequest {
-  readonly config: TrainConfig;
-  readonly folder: string;
-  readonly resume: CheckpointPlace | null;
-  readonly reporter: Reporter;
-  /** True once the run should save a checkpoint and stop. */
-  readonly stopped: () => boolean;
-}
+import { buildStage } from "./stage_program.ts";
 
 /** Everything that lives as long as the run. */
-export interface Run {
+export interface Run extends Pick<PreparedRun, "tokenizer" | "stages"> {
   readonly request: TrainerRequest;
   readonly gpu: Gpu;
-  readonly tokenizer: Tokenizer | null;
   readonly report: Reporter;
   readonly log: RunLog;
-  readonly stages: readonly {
-    readonly stage: StageConfig;
-    readonly data: StageData;
-    readonly steps: number;
-  }[];
   readonly scores: Record<string, Headline>;
   readonly heldOut: Record<string, { before: number | null; after: number | null }>;
 }
@@ -52,111 +35,61 @@ export interface Run {
 /** What a stage leaves behind. */
 export interface Trained {
   readonly weights: PolicyWeights;
-  readonly checkpoint: string | null;
+  readonly checkpoint: string;
 }
 
-/** Trains stage `i` from `weights`, or goes on from a checkpoint in the middle of it. */
+/**
+ * Trains stage `i` from `weights`, or goes on from a checkpoint in the middle of it. `weights` are the stage's prior and what
+ * lies under its adapters in either case.
+ */
 export async function trainStage(
   run: Run,
   i: number,
   weights: PolicyWeights,
-  priorWeights: PolicyWeights,
-  from: CheckpointPlace | null,
+  resumed: ReadCheckpoint | null,
 ): Promise<Trained> {
-  const { gpu, report } = run;
-  const { config, folder } = run.request;
+  const { gpu, report, request: { config } } = run;
   const { stage, data, steps } = run.stages[i];
-  const resumed = from ? checkpointFolder(folder, from) : null;
-  const adapter = await adapterOf(config, weights, resumed);
-  const parameters = new Parameters(gpu, weights.config, {
-    lora: adapter ? loraForPolicy(adapter, adapter.targets.map(({ module }) => module)) : null,
-  });
-  parameters.load(weights.tensors);
-  if (adapter) parameters.load(adapterTensors(adapter));
-  const imprint = stage.kind === "value_imprinting" && stage.rho > 0 ? stage.rho : 0;
-  const prior = imprint ? loadParameters(gpu, priorWeights, { trainable: false }) : null;
-  const program = new TrainProgram(
-    parameters,
-    programSettings(stage, steps, config.seed, imprint, prior),
-  );
-  report.stage(stage.name, steps);
-  program.compile();
-  if (resumed) {
-    const moments = await readOptimizer(resumed, parameters.trainableEnd);
-    upload(gpu, program.m, moments.m);
-    upload(gpu, program.v, moments.v);
-  }
-  const session = { run, stage, data, steps, program, parameters, adapter, config: weights.config };
-  const before = from ? null : await heldOutLoss(parameters, data.heldOut);
+  const adapter = resumed?.adapter ??
+    (config.lora && newAdapter(weights.config, config.lora, config.seed));
+  const options = { policy: weights.config, adapter, stage, steps, seed: config.seed };
+  const { parameters, prior, program, destroy } = buildStage(gpu, options);
   try {
-    const done = await steppingLoop(session, from?.step ?? 0);
-    const checkpoint = await finishStage(session, done, before);
-    const merged = await currentWeights(session);
-    return { weights: merged, checkpoint };
+    prior?.load(weights.tensors);
+    parameters.load(adapter || !resumed ? weights.tensors : resumed.weights.tensors);
+    if (adapter) parameters.load(adapterTensors(adapter));
+    if (resumed?.optimizer) {
+      upload(gpu, program.m, resumed.optimizer.m);
+      upload(gpu, program.v, resumed.optimizer.v);
+    }
+    report.stage(stage.name, steps);
+    const { heldOutBefore, unlogged = [] } = resumed?.state ?? {};
+    const before = heldOutBefore ?? await heldOutLoss(parameters, data.heldOut);
+    const task = { run, stage, data, steps, program, parameters, adapter, before };
+    const session: Session = { ...task, unlogged: [...unlogged] };
+    const done = await steppingLoop(session, resumed?.state.step ?? 0);
+    const checkpoint = await finishStage(session, done);
+    return { weights: await currentWeights(session), checkpoint };
   } finally {
-    program.destroy();
-    parameters.destroy();
-    prior?.destroy();
+    destroy();
   }
-}
-
-function programSettings(
-  stage: StageConfig,
-  steps: number,
-  seed: number,
-  rho: number,
-  prior: Parameters | null,
-): ProgramSettings {
-  return {
-    rows: stage.batch_size,
-    length: stage.length,
-    accumulation: stage.gradient_accumulation,
-    optimizer: stage.optimizer,
-    betas: stage.betas,
-    eps: stage.eps,
-    momentum: stage.momentum,
-    weightDecay: stage.weight_decay,
-    maxGradNorm: stage.max_grad_norm,
-    schedule: {
-      kind: stage.schedule,
-      learningRate: stage.learning_rate,
-      warmupSteps: warmupSteps(stage, steps),
-      totalSteps: steps,
-      minRatio: stage.min_learning_rate_ratio,
-    },
-    recompute: stage.recompute,
-    dropout: stage.dropout,
-    seed,
-    objective: { rho, prior },
-  };
-}
-
-async function adapterOf(
-  config: TrainConfig,
-  weights: PolicyWeights,
-  resumed: string | null,
-): Promise<LoraAdapter | null> {
-  if (!config.lora) return null;
-  return resumed
-    ? await readAdapter(resumed, weights.config)
-    : newAdapter(weights.config, config.lora, config.seed);
 }
 
 /** A stage under way. */
-interface Session {
+interface Session extends PreparedStage {
   readonly run: Run;
-  readonly stage: StageConfig;
-  readonly data: StageData;
-  readonly steps: number;
   readonly program: TrainProgram;
   readonly parameters: Parameters;
   readonly adapter: LoraAdapter | null;
-  readonly config: PolicyWeights["config"];
+  /** Held-out loss before the stage. */
+  readonly before: number | null;
+  /** Metrics read from the GPU that no row has been made of yet. */
+  readonly unlogged: StepMetrics[];
 }
 
 /** Steps until the end or until asked to stop; returns the number of steps done. */
 async function steppingLoop(session: Session, first: number): Promise<number> {
-  const { run, stage, steps, data, program } = session;
+  const { run, stage, steps, data, program, unlogged } = session;
   const k = stage.gradient_accumulation;
   let done = first;
   while (done < steps && !run.request.stopped()) {
@@ -165,9 +98,9 @@ async function steppingLoop(session: Session, first: number): Promise<number> {
     );
     program.step(done, batches);
     done++;
-    if (done % stage.log_every === 0 || done === steps || program.metricsDue) {
-      await logSteps(session, done);
-    }
+    const logs = done % stage.log_every === 0 || done === steps;
+    if (logs || program.metricsDue) unlogged.push(...await program.metrics());
+    if (logs) logRow(session, done);
     if (done === steps) break;
     if (stage.eval_every > 0 && done % stage.eval_every === 0) {
       run.report.metrics(done, {
@@ -178,17 +111,14 @@ async function steppingLoop(session: Session, first: number): Promise<number> {
       await save(session, done, false, null);
     }
   }
-  await logSteps(session, done);
   return done;
 }
 
-/** Reads the metrics since the last time, in one read-back, and reports their mean as one row. */
-async function logSteps({ stage, program, run, data }: Session, done: number): Promise<void> {
-  const rows = await program.metrics();
-  if (rows.length === 0) return;
+/** Reports the mean of the metrics since the last time as one row. */
+function logRow({ stage, run, data, unlogged }: Session, done: number): void {
+  const rows = unlogged.splice(0);
   const mean = (of: (row: StepMetrics) => number) =>
     rows.reduce((sum, row) => sum + of(row), 0) / rows.length;
-  const last = rows[rows.length - 1];
   const tokens = done * stage.gradient_accumulation * data.source.tokensPerBatch;
   const epoch: Record<string, number> = data.epochTokens === null
     ? {}
@@ -201,7 +131,7 @@ async function logSteps({ stage, program, run, data }: Session, done: number): P
     loss: mean((row) => row.loss),
     tokens,
     grad_norm: mean((row) => row.gradNorm),
-    learning_rate: last.learningRate,
+    learning_rate: rows[rows.length - 1].learningRate,
     mean_token_accuracy: mean((row) => row.accuracy),
     ...epoch,
     ...kl,
@@ -215,21 +145,22 @@ async function logSteps({ stage, program, run, data }: Session, done: number): P
   }
 }
 
-/** End of a stage, or of the session in the middle of one. */
-async function finishStage(session: Session, done: number, before: number | null): Promise<string> {
-  const { run, stage, steps, data, parameters } = session;
+/** End of a stage, or of the session in the middle of one. Who is stopped here measures again after a resume. */
+async function finishStage(session: Session, done: number): Promise<string> {
+  const { run, stage, steps, data, parameters, before } = session;
   if (done < steps) return await save(session, done, false, null);
   const after = await heldOutLoss(parameters, data.heldOut);
-  run.heldOut[stage.name] = { before, after };
-  if (after !== null) run.report.metrics(done, { eval_loss: after });
   let fisher: Map<string, Float32Array> | null = null;
-  if (stage.fisher) {
+  if (stage.fisher && !run.request.stopped()) {
     run.report.note(
       `${stage.name}: Fisher diagonal from ${stage.fisher.samples} sequences (${stage.fisher.kind})`,
     );
     fisher = await stageFisher(session, stage.fisher);
   }
   await examine(run, stage.name, parameters);
+  if (run.request.stopped()) return await save(session, done, false, null);
+  run.heldOut[stage.name] = { before, after };
+  if (after !== null) run.report.metrics(done, { eval_loss: after });
   return await save(session, done, true, fisher);
 }
 
@@ -254,23 +185,26 @@ async function currentWeights({ parameters, adapter }: Session): Promise<PolicyW
   return mergeLora(weights, adapterFrom(adapter, await parameters.read()));
 }
 
-/** Writes a checkpoint: one read-back, then the files. */
+/** Writes a checkpoint: one read-back for the metrics, one for the weights, then the files. */
 async function save(
   session: Session,
   done: number,
   complete: boolean,
   fisher: ReadonlyMap<string, Float32Array> | null,
 ): Promise<string> {
-  const { run, stage, program, parameters, adapter, data } = session;
+  const { run, stage, program, parameters, data, before, unlogged } = session;
+  unlogged.push(...await program.metrics());
   const [theta, m, v] = await readTensors(run.gpu, [
     parameters.theta,
     program.m,
     program.v,
   ]) as Float32Array[];
   const all = parameters.split(theta);
+  const adapter = session.adapter && adapterFrom(session.adapter, all);
+  const weights = parameters.weightsOf(all);
   const folder = await saveCheckpoint(run.request.folder, {
-    weights: parameters.weightsOf(all),
-    adapter: adapter ? adapterFrom(adapter, all) : null,
+    weights: adapter ? mergeLora(weights, adapter) : weights,
+    adapter,
     tokenizer: run.tokenizer,
     optimizer: { m, v },
     fisher,
@@ -279,6 +213,8 @@ async function save(
       step: done,
       tokens: done * stage.gradient_accumulation * data.source.tokensPerBatch,
       complete,
+      heldOutBefore: before,
+      unlogged,
       scores: run.scores[stage.name] as unknown as Record<string, unknown> | undefined,
     },
   });

@@ -7,15 +7,13 @@
 import { openGpu } from "../../kernels/gpu/device.ts";
 import type { PolicyWeights } from "../../kernels/policy/config.ts";
 import { loadParameters } from "../../kernels/policy/parameters.ts";
-import { stageSteps } from "../config/config.ts";
 import { controlScores, type Headline, headline } from "../evaluate/nursery_exam.ts";
+import { readScores } from "../evaluate/scores.ts";
 import { combine } from "../logging/reporter.ts";
 import { RunLog } from "../logging/run_log.ts";
 import { checkpointFolder, createRunFolder } from "../run_folder.ts";
-import { readStageState } from "./checkpoint.ts";
-import { loadWeights, startingPolicy } from "./policy_source.ts";
-import { openStageData } from "./sources.ts";
-import { examine, type Run, type TrainerRequest, trainStage } from "./stage.ts";
+import { type PreparedRun, prepareRun, type TrainerRequest } from "./prepare.ts";
+import { examine, type Run, trainStage } from "./stage.ts";
 
 /** What a run reports at its end. */
 export interface TrainResult {
@@ -27,43 +25,31 @@ export interface TrainResult {
   readonly scores: Readonly<Record<string, Headline>>;
   /** The same exam for policies that learn nothing. */
   readonly controls: Readonly<Record<string, Headline>>;
+  /** It was asked to stop before its end. */
   readonly stopped: boolean;
 }
 
-/** Trains as configured. @throws {InputError} on anything wrong with configuration, model or data, before training starts. */
+/** Trains as configured. @throws {InputError} on anything wrong with configuration, model or data, before a file is written. */
 export async function train(request: TrainerRequest): Promise<TrainResult> {
   const { config, folder, resume } = request;
-  const start = await startingPolicy(config, resume ? checkpointFolder(folder, resume) : null);
-  const stages = [];
-  for (const stage of config.stages) {
-    const data = await openStageData(stage, start.tokenizer, config.seed);
-    stages.push({ stage, data, steps: stageSteps(stage, data.epochTokens) });
-  }
   const gpu = await openGpu({ adapter: config.adapter ?? undefined });
-  if (!resume) await createRunFolder(folder, config);
-  using log = await RunLog.open({
-    folder,
-    stages: stages.map(({ stage: { name }, steps }) => ({ name, steps })),
-    resume: resume ?? undefined,
-  });
-  const report = combine(log, request.reporter);
-  const run: Run = {
-    request,
-    gpu,
-    tokenizer: start.tokenizer,
-    report,
-    log,
-    stages,
-    scores: {},
-    heldOut: {},
-  };
-  describe(run, start.weights);
   try {
-    const checkpoint = await runStages(run, start.weights);
-    const { heldOut, scores } = run;
+    const prepared = await prepareRun(request, gpu);
+    if (!resume) await createRunFolder(folder, config);
+    using log = await RunLog.open({
+      folder,
+      stages: prepared.stages.map(({ stage: { name }, steps }) => ({ name, steps })),
+      resume: resume ?? undefined,
+    });
+    const report = combine(log, request.reporter);
+    const scores = resume ? { ...await readScores(folder) } : {};
+    const { tokenizer, stages } = prepared;
+    const run: Run = { request, gpu, tokenizer, stages, report, log, scores, heldOut: {} };
+    describe(run, prepared.weights);
+    const checkpoint = await runStages(run, prepared).finally(() => report.done());
+    const { heldOut } = run;
     return { checkpoint, heldOut, scores, controls: controlsOf(run), stopped: request.stopped() };
   } finally {
-    await report.done();
     gpu.close();
   }
 }
@@ -89,30 +75,18 @@ function describe(run: Run, weights: PolicyWeights): void {
   for (const { data } of run.stages) data.notes.forEach((line) => run.report.note(line));
 }
 
-async function runStages(run: Run, first: PolicyWeights): Promise<string | null> {
-  const { config, folder, resume, stopped } = run.request;
-  let weights = first;
-  let checkpoint = resume ? checkpointFolder(folder, resume) : null;
-  const begin = resume ? config.stages.findIndex(({ name }) => name === resume.stage) : 0;
+async function runStages(run: Run, prepared: PreparedRun): Promise<string> {
+  const { folder, resume, stopped } = run.request;
+  let { weights, resumed } = prepared;
+  let checkpoint = resume && checkpointFolder(folder, resume);
   if (!resume) await examineUntrained(run, weights);
-  for (let i = begin; i < run.stages.length && !stopped(); i++) {
-    const from = i === begin ? resume : null;
-    if (from && (await readStageState(checkpoint!)).complete) continue;
-    // The prior of a resumed stage is the policy that the stage before it left.
-    const prior = from ? await priorOf(run, i) : weights;
-    const trained = await trainStage(run, i, weights, prior, from);
-    weights = trained.weights;
-    checkpoint = trained.checkpoint;
+  for (let i = prepared.first; i < run.stages.length; i++) {
+    // Who stops before the first step is left with a checkpoint too, to resume from.
+    if (stopped() && checkpoint !== null) break;
+    ({ weights, checkpoint } = await trainStage(run, i, weights, resumed));
+    resumed = null;
   }
-  return checkpoint;
-}
-
-/** The policy at the beginning of stage `i` of an earlier session. */
-async function priorOf(run: Run, i: number): Promise<PolicyWeights> {
-  const { config, folder } = run.request;
-  if (i === 0) return (await startingPolicy(config, null)).weights;
-  const { stage, steps } = run.stages[i - 1];
-  return await loadWeights(checkpointFolder(folder, { stage: stage.name, step: steps }));
+  return checkpoint!;
 }
 
 async function examineUntrained(run: Run, weights: PolicyWeights): Promise<void> {

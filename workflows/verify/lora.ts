@@ -23,7 +23,7 @@ export async function checkLora(gpu: Gpu, golden: GoldenCase): Promise<Check[]> 
   const batch = batchOf(inputs);
   const weights = await golden.model();
   const adapter = await readAdapter(golden.folder, weights.config, ADAPTER);
-  const lora = loraForPolicy(adapter, adapter.targets.map(({ module }) => module));
+  const lora = loraForPolicy(adapter);
   const merged = mergeLora(weights, adapter);
   const compare = (pass: Pass, logits: string, loss: string, how = "") =>
     logitsAndLoss(golden, inputs, weights.config.vocabSize, pass, [logits, loss], how);
