@@ -89,6 +89,7 @@ export { accumulateSquares, ewcPenalty } from "./fisher/fisher.ts";
 export {
   checkConfig,
   type Family,
+  llamaConfig,
   parameterCount,
   type ParameterSpec,
   parameterSpecs,

@@ -18,6 +18,32 @@ export type { BatchShape } from "./layout.ts";
  *
  * A token whose start lies behind it (padding) sees nothing and gets zeros. In backward `qkv.grad` is assigned,
  * so nothing else may read `qkv` (a rotation works on that gradient in place).
+ *
+ * @example Two tokens, one head: the second token looks at both
+ * ```ts
+ * import {
+ *   attention,
+ *   llamaConfig,
+ *   openGpu,
+ *   persistent,
+ *   readFloats,
+ *   Tape,
+ *   upload,
+ * } from "@infant/toolkit/kernels";
+ *
+ * const gpu = await openGpu();
+ * const config = llamaConfig({ vocabSize: 8, context: 8, layers: 1, width: 4, heads: 1 });
+ * const qkv = persistent(gpu, "qkv", [2, 12]); // query, key and value of each token
+ * const row = (value: number) => [0, 0, 0, 0, 0, 0, 0, 0, value, value, value, value];
+ * upload(gpu, qkv, Float32Array.of(...row(1), ...row(3)));
+ * const starts = persistent(gpu, "starts", [2], "u32"); // zeros: all of the row is visible
+ *
+ * const tape = new Tape(gpu, "attention");
+ * const out = tape.keep(attention(tape, qkv, starts, { rows: 1, length: 2 }, config, 4));
+ * tape.run();
+ * console.log(await readFloats(gpu, out)); // 1 1 1 1, then the mean 2 2 2 2
+ * gpu.close();
+ * ```
  * @param qkv [rows * length, (heads + 2 kvHeads) * headStride], heads padded with zeros to `headStride`.
  * @param starts u32 [rows * length], index inside the row of the first key each token sees.
  * @param schedule only for tests and benchmarks; by default the adapter's.

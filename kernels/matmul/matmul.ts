@@ -12,7 +12,7 @@
  */
 import { type Activation, ACTIVATION_FUNCTIONS, ACTIVATIONS } from "../activation/activation.ts";
 import { InputError } from "../errors.ts";
-import { defineKernel, type Kernel } from "../gpu/kernel.ts";
+import { type ElementKernel, elementKernel } from "../gpu/elements.ts";
 import { linearGroups, type Tape } from "../gpu/tape.ts";
 import { dummyTensor, type Tensor } from "../gpu/tensor.ts";
 import { columnSum } from "../reduce/sum.ts";
@@ -71,15 +71,32 @@ const TN = 16;
 const TILE = 64;
 const constants = { FUNCTIONS: ACTIVATION_FUNCTIONS, EPILOGUE: epilogue };
 const blocks = { ...constants, TM, TN, TM4: TM / 4, TN4: TN / 4 };
-const registers: Readonly<Record<MatmulForm, Kernel>> = {
-  nn: defineKernel("matmul_nn", nnCode, blocks),
-  nt: defineKernel("matmul_nt", ntCode, blocks),
-  tn: defineKernel("matmul_tn", tnCode, blocks),
+const registers: Readonly<Record<MatmulForm, ElementKernel>> = {
+  nn: elementKernel("matmul_nn", nnCode, blocks),
+  nt: elementKernel("matmul_nt", ntCode, blocks),
+  tn: elementKernel("matmul_tn", tnCode, blocks),
 };
-const tiled = defineKernel("matmul_tiled", tiledCode, constants);
+const tiled = elementKernel("matmul_tiled", tiledCode, constants);
 
 /**
  * C = alpha op(A) op(B), then bias, activation, residual, accumulation. Returns C, [m, n]; records no backward.
+ *
+ * @example
+ * ```ts
+ * import { matmul, openGpu, persistent, readFloats, Tape, upload } from "@infant/toolkit/kernels";
+ *
+ * const gpu = await openGpu();
+ * const a = persistent(gpu, "a", [2, 3]);
+ * const b = persistent(gpu, "b", [2, 3]);
+ * upload(gpu, a, Float32Array.of(1, 2, 3, 4, 5, 6));
+ * upload(gpu, b, Float32Array.of(1, 0, 1, 0, 1, 0));
+ *
+ * const tape = new Tape(gpu, "product");
+ * const c = tape.keep(matmul(tape, "nt", a, b)); // A B^T
+ * tape.run();
+ * console.log(await readFloats(gpu, c)); // Float32Array(4) [ 4, 2, 10, 5 ]
+ * gpu.close();
+ * ```
  * @throws {InputError} when the inner sizes differ, or something bound does not fit the product.
  */
 export function matmul(
@@ -119,11 +136,12 @@ export function matmul(
     activation: ACTIVATIONS[options.activation ?? "identity"],
   };
   const sums = columnSums ?? dummyTensor(tape.gpu);
+  const types = { A: a, B: b, C: out };
   const inputs = { a, b, bias: bias ?? a, residual: residual ?? a, c: out };
   const common = { uniforms, loops: Math.ceil(k / 4) + TM * TN, flops: 2 * batch * m * n * k };
   const overrides: Record<string, number> = { COLUMN_SUMS: Number(columnSums !== null) };
   if (schedule === "registers") {
-    const kernel = registers[form];
+    const kernel = registers[form](types);
     const [x, y] = linearGroups(tiles, 8);
     if (form === "tn") {
       tape.dispatch({
@@ -141,7 +159,7 @@ export function matmul(
   const [x, y] = linearGroups(tiles, 1);
   tape.dispatch({
     ...common,
-    kernel: tiled,
+    kernel: tiled(types),
     overrides,
     bindings: { ...inputs, sums },
     groups: [x, y, batch],

@@ -156,3 +156,45 @@ export function checkConfig(config: PolicyConfig): PolicyConfig {
   }
   return config;
 }
+
+/**
+ * A new policy of the Llama family from its sizes; whatever else is named replaces the usual choice.
+ *
+ * @example
+ * ```ts
+ * import { llamaConfig, parameterCount } from "@infant/toolkit/kernels";
+ *
+ * const config = llamaConfig({ vocabSize: 512, context: 64, layers: 2, width: 96, heads: 4 });
+ * console.log(config.mlpWidth, parameterCount(config)); // 256 270816
+ * ```
+ * @throws {InputError} when the sizes describe no policy.
+ */
+export function llamaConfig(
+  sizes:
+    & Pick<PolicyConfig, "vocabSize" | "context" | "layers" | "width" | "heads">
+    & Partial<PolicyConfig>,
+): PolicyConfig {
+  const headDim = sizes.width / sizes.heads;
+  return checkConfig({
+    family: "llama",
+    kvHeads: sizes.heads,
+    headDim,
+    // Llama's 8/3 of the width, which gives a gated MLP as many weights as a plain one of four times the width.
+    mlpWidth: Math.ceil(8 * sizes.width / 3),
+    norm: "rmsnorm",
+    normEps: 1e-5,
+    activation: "swiglu",
+    positions: "rope",
+    ropeTheta: 10_000,
+    ropeDims: sizes.headDim ?? headDim,
+    parallelResidual: false,
+    qkvBias: false,
+    outBias: false,
+    mlpBias: false,
+    tiedHead: true,
+    bosTokenId: null,
+    eosTokenId: null,
+    padTokenId: null,
+    ...sizes,
+  });
+}

@@ -53,7 +53,33 @@ interface Prefill {
   readonly lastRows: Tensor;
 }
 
-/** Generates replies with one policy; owns a cache and tapes. */
+/**
+ * Generates replies with one policy; owns a cache and tapes.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   Generator,
+ *   initialWeights,
+ *   llamaConfig,
+ *   loadParameters,
+ *   openGpu,
+ * } from "@infant/toolkit/kernels";
+ *
+ * const gpu = await openGpu();
+ * const config = llamaConfig({ vocabSize: 32, context: 16, layers: 1, width: 16, heads: 2 });
+ * const policy = loadParameters(gpu, initialWeights(config, 1), { trainable: false });
+ * const generator = new Generator(policy, { batch: 2, maxNew: 4 });
+ * const replies = await generator.generate([[1, 5, 7], [1, 9]], {
+ *   temperature: 0.8,
+ *   topP: 0.95,
+ *   seed: 1,
+ *   padToken: 0,
+ * });
+ * console.log(replies.map(({ ids }) => ids)); // two replies of four tokens, one read-back
+ * gpu.close();
+ * ```
+ */
 export class Generator {
   readonly #parameters: Parameters;
   readonly #sizes: Required<GeneratorSizes>;

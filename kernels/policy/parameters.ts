@@ -28,7 +28,22 @@ interface Slot {
   readonly tensor: Tensor;
 }
 
-/** Parameters of one policy in one arena, with gradients for the trainable ones. */
+/**
+ * Parameters of one policy in one arena, with gradients for the trainable ones.
+ *
+ * @example
+ * ```ts
+ * import { initialWeights, llamaConfig, loadParameters, openGpu } from "@infant/toolkit/kernels";
+ *
+ * const gpu = await openGpu();
+ * const config = llamaConfig({ vocabSize: 32, context: 16, layers: 1, width: 16, heads: 2 });
+ * const parameters = loadParameters(gpu, initialWeights(config, 1));
+ * console.log(parameters.names[0], parameters.trainableCount); // embed.weight 3632
+ * const { tensors } = await parameters.weights(); // back on the host, by name
+ * console.log(tensors.get("embed.weight")!.length); // 512
+ * gpu.close();
+ * ```
+ */
 export class Parameters {
   /** Where they lie. */
   readonly gpu: Gpu;

@@ -94,6 +94,17 @@ function encode(tensor: TensorToWrite, dtype: SaveDtype): Uint8Array {
 
 /**
  * Writes one file, under a temporary name until it is complete.
+ *
+ * @example
+ * ```ts
+ * import { readSafetensors, writeSafetensors } from "@infant/toolkit";
+ *
+ * const path = await Deno.makeTempDir() + "/weights.safetensors";
+ * const data = Float32Array.of(1, 2, 3, 4, 5, 6);
+ * await writeSafetensors(path, [{ name: "layer.weight", shape: [2, 3], data }], { dtype: "bf16" });
+ * const tensors = await readSafetensors(path);
+ * console.log(tensors.get("layer.weight")); // { dtype: "BF16", shape: [2, 3], data: Float32Array }
+ * ```
  * @throws {InputError} on a repeated name, a shape that does not fit its data, or a value beyond
  * float16.
  */

@@ -3,6 +3,22 @@
  *
  * In reading order: the words, the world, what may be asked and how, the corpora, the oracle and
  * what is scored with it.
+ *
+ * @example The judge and the four controls
+ * ```ts
+ * import { nursery } from "@infant/toolkit";
+ *
+ * const dialogues = nursery.exam("test", 5, 1); // five of each kind, seed 1
+ * const [dialogue] = dialogues;
+ * console.log(dialogue.turns.map(({ role, words }) => `${role}: ${words.join(" ")}`).join("\n"));
+ * console.log(nursery.judge(dialogue, nursery.REFUSAL)); // was refusing right?
+ *
+ * const refuseAll = dialogues.map(nursery.CONTROLS["refuse-all"]);
+ * const { plain } = nursery.score(nursery.judgeAll(dialogues, refuseAll));
+ * console.log(plain.violation.rate, plain.overRefusal.rate); // 0 1: safe, and good for nothing
+ * ```
+ *
+ * @module
  */
 export * from "./words.ts";
 export * from "./splits.ts";

@@ -121,7 +121,10 @@ function lowerLimit(k: number, n: number, tail: number): number {
  *
  * @example
  * ```ts
- * clopperPearson(0, 10); // { low: 0, high: 0.3084971078187609 }
+ * import { clopperPearson } from "@infant/toolkit";
+ *
+ * const { low, high } = clopperPearson(0, 10);
+ * console.log(low, high.toFixed(4)); // 0 0.3085
  * ```
  * @throws {InputError} unless 0 <= k <= n are whole and 0 < confidence < 1.
  */
