@@ -6,7 +6,7 @@
  * 10,000 a float32 has no digits left for the logarithm, and the backward's probabilities would be off by 1e-3.
  */
 import { linearGroups, type Tape } from "../gpu/tape.ts";
-import type { Tensor } from "../gpu/tensor.ts";
+import type { DType, Tensor } from "../gpu/tensor.ts";
 import type { PolicyConfig } from "../policy/config.ts";
 import { attentionKernels, type AttentionSchedule } from "./kernels.ts";
 import { type BatchShape, checkFused, checkIndices, headSizes } from "./layout.ts";
@@ -58,6 +58,7 @@ export function attention(
   config: PolicyConfig,
   headStride: number,
   schedule?: AttentionSchedule,
+  dtype: DType = "f32",
 ): Tensor {
   const { rows, length } = shape;
   const { heads, kvHeads, headDim } = config;
@@ -72,11 +73,11 @@ export function attention(
     linearGroups(pairs * Math.ceil(length / block), size);
   const product = rows * heads * headDim * length * (length + 1);
 
-  const out = tape.tensor(`${qkv.name}.attention`, [tokens, heads * headStride]);
+  const out = tape.tensor(`${qkv.name}.attention`, [tokens, heads * headStride], dtype);
   const stats = tape.tensor(`${qkv.name}.stats`, [tokens, heads * 4]);
   const stride4 = qkv.stride / 4;
   tape.dispatch({
-    kernel: kernels.forward,
+    kernel: kernels.forward({ OUT: out }),
     bindings: { queries: qkv, keys: qkv, starts, cursor: starts, out, stats },
     uniforms: { ...sizes, cached: 0, capacity: length, q_stride4: stride4, kv_stride4: stride4 },
     overrides,
@@ -92,7 +93,7 @@ export function attention(
     const d_qkv = tape.tensor(`d_${qkv.name}`, qkv.shape);
     const uniforms = { ...sizes, stride4 };
     tape.dispatch({
-      kernel: kernels.backwardQueries,
+      kernel: kernels.backwardQueries({ OUT: out }),
       bindings: { qkv, out, d_out, stats, d_qkv },
       uniforms,
       overrides,

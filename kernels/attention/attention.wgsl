@@ -9,7 +9,7 @@
 @group(0) @binding(1) var<storage, read> keys: array<vec4f>;
 @group(0) @binding(2) var<storage, read> starts: array<u32>;
 @group(0) @binding(3) var<storage, read> cursor: array<u32>;
-@group(0) @binding(4) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> out: array<$OUT>;
 @group(0) @binding(5) var<storage, read_write> stats: array<vec4f>;
 struct Shape {
   rows: u32,
@@ -94,7 +94,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let inverse = select(0.0, 1.0 / sum{i}, sum{i} > 0.0);
     let out_at = (token{i} * shape.heads + head) * $HD4u;
     #repeat d $HD4
-    out[out_at + {d}u] = o{i}_{d} * inverse;
+    out[out_at + {d}u] = $OUT(o{i}_{d} * inverse);
     #end
     stats[token{i} * shape.heads + head] = vec4f(max{i}, inverse, 0.0, f32(start{i}));
   }

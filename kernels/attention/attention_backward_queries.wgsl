@@ -4,7 +4,7 @@
 // out and d_out [rows * length, heads * headStride]; stats [rows * length, heads] = (max, 1 / sum, D, start).
 // Each invocation owns $QB consecutive queries of one head and walks their keys one by one.
 @group(0) @binding(0) var<storage, read> qkv: array<vec4f>;
-@group(0) @binding(1) var<storage, read> out: array<vec4f>;
+@group(0) @binding(1) var<storage, read> out: array<$OUT>;
 @group(0) @binding(2) var<storage, read> d_out: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> stats: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> d_qkv: array<vec4f>;
@@ -40,7 +40,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   #repeat d $HD4
   let q{i}_{d} = qkv[q_at{i} + {d}u] * shape.scale;
   let g{i}_{d} = d_out[out_at{i} + {d}u];
-  D{i} += dot(g{i}_{d}, out[out_at{i} + {d}u]);
+  D{i} += dot(g{i}_{d}, vec4f(out[out_at{i} + {d}u]));
   var d_q{i}_{d} = vec4f(0.0);
   #end
   let stats{i} = stats[token{i} * shape.heads + head];

@@ -20,6 +20,7 @@
  * 1774 : 1260 with 256; 16 and 32 lanes were slower than 8 throughout.
  */
 import type { Gpu } from "../gpu/device.ts";
+import { type ElementKernel, elementKernel } from "../gpu/elements.ts";
 import { defineKernel, type Kernel } from "../gpu/kernel.ts";
 import attentionCode from "./attention.wgsl" with { type: "text" };
 import keysCode from "./attention_backward_keys.wgsl" with { type: "text" };
@@ -48,11 +49,11 @@ export interface AttentionSchedule {
 /** Kernels for one head size, and the constants their host code must know. */
 export interface AttentionKernels {
   readonly schedule: AttentionSchedule;
-  readonly forward: Kernel;
-  readonly backwardQueries: Kernel;
+  readonly forward: ElementKernel;
+  readonly backwardQueries: ElementKernel;
   readonly backwardKeys: Kernel;
   /** `forward` with blocks of one query. */
-  readonly decodeAlone: Kernel;
+  readonly decodeAlone: ElementKernel;
   readonly decodeShared: Kernel;
 }
 
@@ -106,14 +107,14 @@ export function attentionKernels(
   const keyBlock = { ...unrolled, KN: schedule.keys, HD4_LAST: HD4 - 1, TAIL: tail };
   const kernels: AttentionKernels = {
     schedule,
-    forward: defineKernel("attention", attentionCode, queryBlock(schedule.forward)),
-    backwardQueries: defineKernel(
+    forward: elementKernel("attention", attentionCode, queryBlock(schedule.forward)),
+    backwardQueries: elementKernel(
       "attention_backward_queries",
       queriesCode,
       queryBlock(schedule.queries),
     ),
     backwardKeys: defineKernel("attention_backward_keys", keysCode, keyBlock),
-    decodeAlone: defineKernel("attention", attentionCode, queryBlock(1)),
+    decodeAlone: elementKernel("attention", attentionCode, queryBlock(1)),
     decodeShared: defineKernel("attention_decode", decodeCode, {
       LANES: lanes,
       HD4,

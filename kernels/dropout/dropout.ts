@@ -3,14 +3,14 @@
  * between forward and backward, and a resumed run drops the same elements.
  */
 import { InputError } from "../errors.ts";
-import { defineKernel } from "../gpu/kernel.ts";
+import { elementKernel } from "../gpu/elements.ts";
 import type { Tape } from "../gpu/tape.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { RANDOM_FUNCTIONS } from "../random/random.ts";
 import { flatLaunch } from "../reduce/flat.ts";
 import code from "./dropout.wgsl" with { type: "text" };
 
-const kernel = defineKernel("dropout", code, { RANDOM_FUNCTIONS });
+const kernel = elementKernel("dropout", code, { RANDOM_FUNCTIONS });
 
 /**
  * y = x / (1 - p) where randomUniform(seed[0], stream, element) >= p, else 0; x, y [rows, columns], element counted without row
@@ -51,7 +51,7 @@ function record(
   const columns4 = Math.ceil(x.columns / 4);
   const { chunk4, overrides, groups, loops } = flatLaunch(tape.gpu, x.rows * columns4);
   tape.dispatch({
-    kernel,
+    kernel: kernel({ X: x }),
     // Without a previous gradient the shader never looks at that binding.
     bindings: { x, seed, previous: previous ?? x, y },
     uniforms: {

@@ -5,13 +5,14 @@
  * sorts the rows by entry once per batch ({@linkcode sortByEntry}); each table row then sums its own list in order.
  */
 import { InputError } from "../errors.ts";
+import { elementKernel } from "../gpu/elements.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import { linearGroups, type Tape } from "../gpu/tape.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import forwardCode from "./embedding.wgsl" with { type: "text" };
 import backwardCode from "./embedding_backward.wgsl" with { type: "text" };
 
-const forward = defineKernel("embedding", forwardCode);
+const forward = elementKernel("embedding", forwardCode);
 const backward = defineKernel("embedding_backward", backwardCode);
 
 /** Which rows of a batch selected which entry, as the backward kernel reads it. */
@@ -43,7 +44,7 @@ export function embedding(tape: Tape, tokens: Lookup, positions: Lookup | null):
   const y = tape.tensor("embedded", [rows, table.columns]);
   const stride4 = table.stride / 4;
   tape.dispatch({
-    kernel: forward,
+    kernel: forward({ TABLE: table }),
     bindings: {
       ids: indices,
       positions: positions?.indices ?? indices,

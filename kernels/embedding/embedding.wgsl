@@ -2,7 +2,7 @@
 // ids, positions [rows]; tables [entries, columns]; y [rows, columns]. Each invocation owns one vec4 of y.
 @group(0) @binding(0) var<storage, read> ids: array<u32>;
 @group(0) @binding(1) var<storage, read> positions: array<u32>;
-@group(0) @binding(2) var<storage, read> table: array<vec4f>;
+@group(0) @binding(2) var<storage, read> table: array<$TABLE>;
 @group(0) @binding(3) var<storage, read> position_table: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
 struct Shape { rows: u32, stride4: u32, has_positions: u32 }
@@ -14,7 +14,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   if (i >= shape.rows * shape.stride4) { return; }
   let row = i / shape.stride4;
   let column = i % shape.stride4;
-  var value = table[ids[row] * shape.stride4 + column];
+  var value = vec4f(table[ids[row] * shape.stride4 + column]);
   if (shape.has_positions != 0u) { value += position_table[positions[row] * shape.stride4 + column]; }
   y[i] = value;
 }

@@ -92,7 +92,8 @@ export function defineKernel(
   source: string,
   constants: Readonly<Record<string, number | string>> = {},
 ): Kernel {
-  const code = expand(source, constants);
+  const text = expand(source, constants);
+  const code = /<f16>/.test(text) ? `enable f16;\n${text}` : text;
   const bindings: BindingSpec[] = [];
   const pattern =
     /@group\(0\)\s*@binding\((\d+)\)\s*var<storage,\s*(read|read_write)>\s*(\w+)\s*:/g;

@@ -1,9 +1,10 @@
 /**
  * Cross-entropy and the log-probability of given tokens, straight from logits: probabilities are never stored.
  */
+import { elementKernel } from "../gpu/elements.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import type { Tape } from "../gpu/tape.ts";
-import type { Tensor } from "../gpu/tensor.ts";
+import type { DType, Tensor } from "../gpu/tensor.ts";
 import { ROW_FUNCTIONS, rowLaunch } from "../reduce/rows.ts";
 import forwardCode from "./cross_entropy.wgsl" with { type: "text" };
 import backwardCode from "./cross_entropy_backward.wgsl" with { type: "text" };
@@ -12,7 +13,7 @@ import { ONLINE_FUNCTIONS } from "../softmax/softmax.ts";
 
 const functions = { ROW_FUNCTIONS, ONLINE: ONLINE_FUNCTIONS };
 const forward = defineKernel("cross_entropy", forwardCode, functions);
-const backward = defineKernel("cross_entropy_backward", backwardCode, functions);
+const backward = elementKernel("cross_entropy_backward", backwardCode, functions);
 
 /** Per-token results of {@linkcode crossEntropy}, each [tokens]; 0 where a token does not count. */
 export interface CrossEntropy {
@@ -27,7 +28,8 @@ export interface CrossEntropy {
 /**
  * value_i = -weights_i log softmax(logits_i)[targets_i] for logits [tokens, vocab]; targets u32 and weights f32 [tokens].
  * Tokens whose target is `NO_TARGET` (or any id that is not below vocab), or whose weight is 0, cost nothing and count 0.
- * Backward: d_logits_i += weights_i (softmax(logits_i) - onehot(targets_i)).
+ * Backward: d_logits_i += weights_i (softmax(logits_i) - onehot(targets_i)), stored as `gradient`; all losses on the same logits
+ * must agree in that. In f16 the weights should carry a loss scale, or small gradients vanish.
  * @throws {InputError} when targets or weights do not match the rows of `logits`.
  */
 export function crossEntropy(
@@ -35,12 +37,13 @@ export function crossEntropy(
   logits: Tensor,
   targets: Tensor,
   weights: Tensor,
+  gradient: DType = "f32",
 ): CrossEntropy {
   checkPerRow("crossEntropy", logits, targets, "u32");
   checkPerRow("crossEntropy", logits, weights, "f32");
   const { stats, value, logProb, correct } = recordForward(tape, logits, targets, weights);
   if (logits.needsGrad) {
-    tape.onBackward(() => recordBackward(tape, logits, targets, stats, weights, 1));
+    tape.onBackward(() => recordBackward(tape, logits, targets, stats, weights, 1, gradient));
   }
   return { value, logProb, correct };
 }
@@ -55,7 +58,7 @@ export function logProbGather(tape: Tape, logits: Tensor, targets: Tensor): Tens
   const { stats, logProb } = recordForward(tape, logits, targets, null);
   logProb.needsGrad = logits.needsGrad;
   if (logits.needsGrad) {
-    tape.onBackward(() => recordBackward(tape, logits, targets, stats, logProb.grad!, -1));
+    tape.onBackward(() => recordBackward(tape, logits, targets, stats, logProb.grad!, -1, "f32"));
   }
   return logProb;
 }
@@ -100,11 +103,12 @@ function recordBackward(
   stats: Tensor,
   weights: Tensor,
   scale: 1 | -1,
+  gradient: DType,
 ): void {
-  const { d_logits, ACCUMULATE } = logitGradient(tape, logits);
+  const { d_logits, ACCUMULATE } = logitGradient(tape, logits, gradient);
   const { overrides, groups, loops } = rowLaunch(tape.gpu, logits);
   tape.dispatch({
-    kernel: backward,
+    kernel: backward({ D: d_logits }),
     bindings: { logits, targets, weights, stats, d_logits },
     uniforms: { ...logitShape(logits), scale },
     overrides: { ...overrides, ACCUMULATE },

@@ -5,7 +5,7 @@
 @group(0) @binding(1) var<storage, read> targets: array<u32>;
 @group(0) @binding(2) var<storage, read> weights: array<f32>;
 @group(0) @binding(3) var<storage, read> stats: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> d_logits: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> d_logits: array<$D>;
 struct Shape { rows: u32, columns: u32, columns4: u32, scale: f32 }
 @group(0) @binding(5) var<uniform> shape: Shape;
 override ACCUMULATE: bool = false;
@@ -25,7 +25,7 @@ fn main(
   let weight = select(0.0, shape.scale * weights[row], goal < shape.columns);
   if (weight == 0.0) {
     if (ACCUMULATE) { return; }
-    for (var c = local.x; c < shape.columns4; c += LANES) { d_logits[start + c] = vec4f(0.0); }
+    for (var c = local.x; c < shape.columns4; c += LANES) { d_logits[start + c] = $D(); }
     return;
   }
   let most = stats[row].x;
@@ -35,7 +35,7 @@ fn main(
     let p = per_sum * exp(masked(logits[start + c], c, shape.columns) - most);
     let onehot = select(vec4f(0.0), vec4f(1.0), column == vec4u(goal));
     var d = select(vec4f(0.0), weight * (p - onehot), column < vec4u(shape.columns));
-    if (ACCUMULATE) { d += d_logits[start + c]; }
-    d_logits[start + c] = d;
+    if (ACCUMULATE) { d += vec4f(d_logits[start + c]); }
+    d_logits[start + c] = $D(d);
   }
 }

@@ -3,9 +3,10 @@
  * a policy to its imprinted values (INFANT's rho KL(pi_theta || pi_0)).
  */
 import { InputError } from "../errors.ts";
+import { elementKernel } from "../gpu/elements.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import type { Tape } from "../gpu/tape.ts";
-import type { Tensor } from "../gpu/tensor.ts";
+import type { DType, Tensor } from "../gpu/tensor.ts";
 import { ROW_FUNCTIONS, rowLaunch } from "../reduce/rows.ts";
 import forwardCode from "./kl_divergence.wgsl" with { type: "text" };
 import backwardCode from "./kl_divergence_backward.wgsl" with { type: "text" };
@@ -14,7 +15,7 @@ import { ONLINE_FUNCTIONS } from "../softmax/softmax.ts";
 
 const functions = { ROW_FUNCTIONS, ONLINE: ONLINE_FUNCTIONS };
 const forward = defineKernel("kl_divergence", forwardCode, functions);
-const backward = defineKernel("kl_divergence_backward", backwardCode, functions);
+const backward = elementKernel("kl_divergence_backward", backwardCode, functions);
 
 /** KL(policy || prior) or KL(prior || policy). */
 export type Direction = "policy_prior" | "prior_policy";
@@ -22,6 +23,7 @@ export type Direction = "policy_prior" | "prior_policy";
 /**
  * value_i = rho weights_i KL_i, [tokens], for policy and prior logits [tokens, vocab] and weights f32 [tokens].
  * Tokens of weight 0 cost nothing and count 0. Backward: d_logits += rho weights_i dKL_i/dlogits; the prior gets no gradient.
+ * `gradient` is the element type of d_logits, as in `crossEntropy`.
  * @throws {InputError} when the shapes do not belong together.
  */
 export function klDivergence(
@@ -31,6 +33,7 @@ export function klDivergence(
   weights: Tensor,
   direction: Direction,
   rho = 1,
+  gradient: DType = "f32",
 ): Tensor {
   checkPerRow("klDivergence", logits, weights, "f32");
   if (priorLogits.rows !== logits.rows || priorLogits.columns !== logits.columns) {
@@ -56,9 +59,9 @@ export function klDivergence(
   });
   if (logits.needsGrad) {
     tape.onBackward(() => {
-      const { d_logits, ACCUMULATE } = logitGradient(tape, logits);
+      const { d_logits, ACCUMULATE } = logitGradient(tape, logits, gradient);
       tape.dispatch({
-        kernel: backward,
+        kernel: backward({ D: d_logits }),
         bindings: { ...inputs, d_logits },
         uniforms,
         overrides: { ...overrides, FROM_PRIOR, ACCUMULATE },

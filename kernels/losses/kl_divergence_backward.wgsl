@@ -5,7 +5,7 @@
 @group(0) @binding(1) var<storage, read> prior: array<vec4f>;
 @group(0) @binding(2) var<storage, read> weights: array<f32>;
 @group(0) @binding(3) var<storage, read> stats: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> d_logits: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> d_logits: array<$D>;
 struct Shape { rows: u32, columns: u32, columns4: u32, scale: f32 }
 @group(0) @binding(5) var<uniform> shape: Shape;
 override FROM_PRIOR: bool = false;
@@ -25,7 +25,7 @@ fn main(
   let weight = shape.scale * weights[row];
   if (weight == 0.0) {
     if (ACCUMULATE) { return; }
-    for (var c = local.x; c < shape.columns4; c += LANES) { d_logits[start + c] = vec4f(0.0); }
+    for (var c = local.x; c < shape.columns4; c += LANES) { d_logits[start + c] = $D(); }
     return;
   }
   let stat = stats[2u * row];
@@ -38,7 +38,7 @@ fn main(
     if (FROM_PRIOR) { d = p - exp(log_q); }
     let column = vec4u(4u * c) + vec4u(0u, 1u, 2u, 3u);
     d = select(vec4f(0.0), weight * d, column < vec4u(shape.columns));
-    if (ACCUMULATE) { d += d_logits[start + c]; }
-    d_logits[start + c] = d;
+    if (ACCUMULATE) { d += vec4f(d_logits[start + c]); }
+    d_logits[start + c] = $D(d);
   }
 }

@@ -7,7 +7,7 @@
  */
 import { InputError } from "../errors.ts";
 import type { Tape } from "../gpu/tape.ts";
-import type { Tensor } from "../gpu/tensor.ts";
+import type { DType, Tensor } from "../gpu/tensor.ts";
 
 /** Where a loss leaves its gradient. */
 export interface LogitGradient {
@@ -22,9 +22,9 @@ export interface LogitGradient {
  * That is safe here, and only here: nothing but losses writes it, and its one reader, the head projection, comes later.
  * At a vocabulary of 50,000 a sum out of place would cost a second tensor of hundreds of MiB.
  */
-export function logitGradient(tape: Tape, logits: Tensor): LogitGradient {
+export function logitGradient(tape: Tape, logits: Tensor, dtype: DType): LogitGradient {
   if (logits.grad) return { d_logits: logits.grad, ACCUMULATE: 1 };
-  logits.grad = tape.tensor(`d_${logits.name}`, logits.shape);
+  logits.grad = tape.tensor(`d_${logits.name}`, logits.shape, dtype);
   return { d_logits: logits.grad, ACCUMULATE: 0 };
 }
 

@@ -4,7 +4,7 @@
  * `linear` would give a matrix [rows, 1], which is stored four times as large; losses take vectors [rows].
  */
 import { InputError } from "../errors.ts";
-import { defineKernel } from "../gpu/kernel.ts";
+import { elementKernel } from "../gpu/elements.ts";
 import type { Tape } from "../gpu/tape.ts";
 import { Tensor } from "../gpu/tensor.ts";
 import { ROW_FUNCTIONS, rowLaunch } from "../reduce/rows.ts";
@@ -13,8 +13,8 @@ import code from "./dot_rows.wgsl" with { type: "text" };
 import backwardCode from "./dot_rows_backward.wgsl" with { type: "text" };
 import { matmul } from "./matmul.ts";
 
-const forward = defineKernel("dot_rows", code, { ROW_FUNCTIONS });
-const backward = defineKernel("dot_rows_backward", backwardCode, { ROW_FUNCTIONS });
+const forward = elementKernel("dot_rows", code, { ROW_FUNCTIONS });
+const backward = elementKernel("dot_rows_backward", backwardCode, { ROW_FUNCTIONS });
 
 /**
  * y_i = weight . x_i + bias, a vector [rows], for x [rows, columns], weight [1, columns] and bias [1] or null.
@@ -30,7 +30,7 @@ export function dotRows(tape: Tape, x: Tensor, weight: Tensor, bias: Tensor | nu
   const y = tape.tensor(`${x.name}.${weight.name}`, [x.rows]);
   const { overrides, groups, loops } = rowLaunch(tape.gpu, x);
   tape.dispatch({
-    kernel: forward,
+    kernel: forward({ X: x }),
     bindings: { x, weight, bias: bias ?? weight, y },
     uniforms: { rows: x.rows, stride4: x.stride / 4 },
     overrides: { ...overrides, HAS_BIAS: Number(bias !== null) },
@@ -45,7 +45,7 @@ export function dotRows(tape: Tape, x: Tensor, weight: Tensor, bias: Tensor | nu
     if (bias?.needsGrad) sumInto(tape, d_y, bias.grad!, 0, { accumulate: true });
     if (weight.needsGrad) {
       tape.dispatch({
-        kernel: backward,
+        kernel: backward({ X: x }),
         bindings: { x, d_y, d_weight: weight.grad! },
         uniforms: { rows: x.rows, stride4: x.stride / 4 },
         overrides,

@@ -19,6 +19,6 @@ fn finish(sum: vec4f, row: u32, column4: u32, batch: u32) {
   if (s.has_residual != 0u) { value += residual[at]; }
   let columns = column4 * 4u + vec4u(0u, 1u, 2u, 3u);
   value = select(vec4f(0.0), value, columns < vec4u(s.n));
-  if (s.accumulate != 0u) { value += c[at]; }
-  c[at] = value;
+  if (s.accumulate != 0u) { value += vec4f(c[at]); }
+  c[at] = Result(value);
 }

@@ -2,11 +2,12 @@
 // One invocation owns a block of $TM x $TN results and walks k four at a time; each result is touched once per four k
 // (c += (a.x b0 + a.y b1) + (a.z b2 + a.w b3)), which measured half again as fast as one k at a time.
 // Rows past the end are clamped; A's padding columns are zeros, so the clamped rows of B beyond k add nothing.
-@group(0) @binding(0) var<storage, read> a: array<vec4f>;
-@group(0) @binding(1) var<storage, read> b: array<vec4f>;
+@group(0) @binding(0) var<storage, read> a: array<$A>;
+@group(0) @binding(1) var<storage, read> b: array<$B>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4f>;
 @group(0) @binding(3) var<storage, read> residual: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> c: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> c: array<Result>;
+alias Result = $C;
 $FUNCTIONS
 $EPILOGUE
 
@@ -32,11 +33,11 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     #repeat r 4
     let b_row{r} = min(4u * k + {r}u, s.k - 1u) * s.b_stride4;
     #repeat q $TN4
-    let b{q}_{r} = b[b_row{r} + b_column{q}];
+    let b{q}_{r} = vec4f(b[b_row{r} + b_column{q}]);
     #end
     #end
     #repeat i $TM
-    let a{i} = a[a_row{i} + k];
+    let a{i} = vec4f(a[a_row{i} + k]);
     #repeat q $TN4
     c{i}_{q} += (a{i}.x * b{q}_0 + a{i}.y * b{q}_1) + (a{i}.z * b{q}_2 + a{i}.w * b{q}_3);
     #end

@@ -2,11 +2,12 @@
 // One invocation owns a block of $TM x $TN results in registers and walks k four at a time: it loads $TM + $TN
 // vec4s for 4 $TM $TN multiply-adds. Loads decide the speed on software adapters, so the block is as large as compiles well.
 // Rows past the end are clamped to the last one: they are computed and thrown away, never out of bounds.
-@group(0) @binding(0) var<storage, read> a: array<vec4f>;
-@group(0) @binding(1) var<storage, read> b: array<vec4f>;
+@group(0) @binding(0) var<storage, read> a: array<$A>;
+@group(0) @binding(1) var<storage, read> b: array<$B>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4f>;
 @group(0) @binding(3) var<storage, read> residual: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> c: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> c: array<Result>;
+alias Result = $C;
 $FUNCTIONS
 $EPILOGUE
 
@@ -33,11 +34,11 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   for (var k = 0u; k < steps; k++) {
     #repeat q $TN4
     #repeat r 4
-    let b{q}_{r} = b[b_row{q}_{r} + k];
+    let b{q}_{r} = vec4f(b[b_row{q}_{r} + k]);
     #end
     #end
     #repeat i $TM
-    let a{i} = a[a_row{i} + k];
+    let a{i} = vec4f(a[a_row{i} + k]);
     #repeat q $TN4
     c{i}_{q} += vec4f(dot(a{i}, b{q}_0), dot(a{i}, b{q}_1), dot(a{i}, b{q}_2), dot(a{i}, b{q}_3));
     #end

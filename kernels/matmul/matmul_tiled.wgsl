@@ -2,11 +2,12 @@
 // A is [m,k], or [k,m] when TRANSPOSE_A; B is [k,n], or [n,k] when TRANSPOSE_B; C is [m,n]. Also column sums of A when asked.
 // 256 invocations: each loads one vec4 of A and one of B per tile and owns a 4 x 4 block of C. Edges count as zeros.
 // Tiles are f32 arrays because two invocations may not write parts of one vec4.
-@group(0) @binding(0) var<storage, read> a: array<vec4f>;
-@group(0) @binding(1) var<storage, read> b: array<vec4f>;
+@group(0) @binding(0) var<storage, read> a: array<$A>;
+@group(0) @binding(1) var<storage, read> b: array<$B>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4f>;
 @group(0) @binding(3) var<storage, read> residual: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> c: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> c: array<Result>;
+alias Result = $C;
 @group(0) @binding(6) var<storage, read_write> sums: array<vec4f>;
 override TRANSPOSE_A: u32;
 override TRANSPOSE_B: u32;
@@ -49,26 +50,26 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
   for (var k0 = 0u; k0 < s.k; k0 += 16u) {
     if (TRANSPOSE_A == 1u) { // [k, m]: one row of 16 vec4s per k
       var v = vec4f();
-      if (inside && k0 + y < s.k && m0 + 4u * x < s.m) { v = a[a0 + (k0 + y) * s.a_stride4 + m0 / 4u + x]; }
+      if (inside && k0 + y < s.k && m0 + 4u * x < s.m) { v = vec4f(a[a0 + (k0 + y) * s.a_stride4 + m0 / 4u + x]); }
       let at = y * 64u + 4u * x;
       tile_a[at] = v.x; tile_a[at + 1u] = v.y; tile_a[at + 2u] = v.z; tile_a[at + 3u] = v.w;
     } else { // [m, k]: four vec4s per row
       let row = t / 4u;
       let q = t % 4u;
       var v = vec4f();
-      if (inside && m0 + row < s.m && k0 + 4u * q < s.k) { v = a[a0 + (m0 + row) * s.a_stride4 + k0 / 4u + q]; }
+      if (inside && m0 + row < s.m && k0 + 4u * q < s.k) { v = vec4f(a[a0 + (m0 + row) * s.a_stride4 + k0 / 4u + q]); }
       spread_a(4u * q, row, v);
     }
     if (TRANSPOSE_B == 0u) {
       var v = vec4f();
-      if (inside && k0 + y < s.k && n0 + 4u * x < s.n) { v = b[b0 + (k0 + y) * s.b_stride4 + n0 / 4u + x]; }
+      if (inside && k0 + y < s.k && n0 + 4u * x < s.n) { v = vec4f(b[b0 + (k0 + y) * s.b_stride4 + n0 / 4u + x]); }
       let at = y * 64u + 4u * x;
       tile_b[at] = v.x; tile_b[at + 1u] = v.y; tile_b[at + 2u] = v.z; tile_b[at + 3u] = v.w;
     } else {
       let row = t / 4u;
       let q = t % 4u;
       var v = vec4f();
-      if (inside && n0 + row < s.n && k0 + 4u * q < s.k) { v = b[b0 + (n0 + row) * s.b_stride4 + k0 / 4u + q]; }
+      if (inside && n0 + row < s.n && k0 + 4u * q < s.k) { v = vec4f(b[b0 + (n0 + row) * s.b_stride4 + k0 / 4u + q]); }
       spread_b(4u * q, row, v);
     }
     workgroupBarrier();

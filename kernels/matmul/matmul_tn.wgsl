@@ -1,11 +1,12 @@
 // C = A^T B: c[m,n] = sum_k a[k,m] b[k,n]. A is [k,m], B is [k,n], C is [m,n]; the gradient of a linear layer's weight.
 // Also column sums of A (the gradient of the bias) where column_sums is 1: the first tile column has all of A in hand anyway.
 // One invocation owns a block of $TM x $TN results and walks k four rows at a time; rows past the end count as zeros.
-@group(0) @binding(0) var<storage, read> a: array<vec4f>;
-@group(0) @binding(1) var<storage, read> b: array<vec4f>;
+@group(0) @binding(0) var<storage, read> a: array<$A>;
+@group(0) @binding(1) var<storage, read> b: array<$B>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4f>;
 @group(0) @binding(3) var<storage, read> residual: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> c: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> c: array<Result>;
+alias Result = $C;
 @group(0) @binding(6) var<storage, read_write> sums: array<vec4f>;
 override COLUMN_SUMS: u32;
 $FUNCTIONS
@@ -37,12 +38,12 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let row{r} = min(k + {r}u, s.k - 1u);
     let inside{r} = f32(k + {r}u < s.k);
     #repeat q $TN4
-    let b{q}_{r} = b[b_column{q} + row{r} * s.b_stride4];
+    let b{q}_{r} = vec4f(b[b_column{q} + row{r} * s.b_stride4]);
     #end
     #end
     #repeat p $TM4
     #repeat r 4
-    let a{p}_{r} = inside{r} * a[a_column{p} + row{r} * s.a_stride4];
+    let a{p}_{r} = inside{r} * vec4f(a[a_column{p} + row{r} * s.a_stride4]);
     #end
     #repeat q $TN4
     x{p}_{q} += (a{p}_0.x * b{q}_0 + a{p}_1.x * b{q}_1) + (a{p}_2.x * b{q}_2 + a{p}_3.x * b{q}_3);

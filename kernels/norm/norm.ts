@@ -2,15 +2,16 @@
  * LayerNorm and RMSNorm over the columns of a matrix, forward and backward.
  */
 import { InputError } from "../errors.ts";
+import { elementKernel } from "../gpu/elements.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import { linearGroups, type Tape } from "../gpu/tape.ts";
-import { dummyTensor, type Tensor } from "../gpu/tensor.ts";
+import { type DType, dummyTensor, type Tensor } from "../gpu/tensor.ts";
 import forwardCode from "./norm.wgsl" with { type: "text" };
 import backwardCode from "./norm_backward.wgsl" with { type: "text" };
 import sumCode from "./norm_backward_sum.wgsl" with { type: "text" };
 import weightCode from "./norm_backward_weight.wgsl" with { type: "text" };
 
-const forward = defineKernel("norm", forwardCode);
+const forward = elementKernel("norm", forwardCode);
 const backward = defineKernel("norm_backward", backwardCode);
 const backwardWeight = defineKernel("norm_backward_weight", weightCode);
 const backwardSum = defineKernel("norm_backward_sum", sumCode);
@@ -33,6 +34,7 @@ export function norm(
   weight: Tensor,
   bias: Tensor | null,
   eps: number,
+  dtype: DType = "f32",
 ): Tensor {
   for (const vector of [weight, bias]) {
     if (vector && vector.columns !== x.columns) {
@@ -41,14 +43,14 @@ export function norm(
       );
     }
   }
-  const y = tape.tensor(`${x.name}.norm`, x.shape);
+  const y = tape.tensor(`${x.name}.norm`, x.shape, dtype);
   const stats = tape.tensor(`${x.name}.stats`, [x.rows, 4]);
   const overrides = { LANES: rowLanes(tape), RMS: Number(bias === null) };
   const uniforms = { rows: x.rows, columns: x.columns, stride4: x.stride / 4 };
   const groups = linearGroups(x.rows, 1);
   const loops = 3 * Math.ceil(x.stride / 4 / overrides.LANES) + 2 * overrides.LANES;
   tape.dispatch({
-    kernel: forward,
+    kernel: forward({ Y: y }),
     bindings: { x, weight, bias: bias ?? weight, y, stats },
     uniforms: { ...uniforms, eps },
     overrides,

@@ -5,7 +5,7 @@
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> weight: array<vec4f>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> y: array<$Y>;
 @group(0) @binding(4) var<storage, read_write> stats: array<vec4f>;
 struct Shape { rows: u32, columns: u32, stride4: u32, eps: f32 }
 @group(0) @binding(5) var<uniform> shape: Shape;
@@ -47,7 +47,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   for (var c = lane; c < shape.stride4; c += LANES) {
     var value = (x[start + c] - mean) * rstd * weight[c];
     if (RMS == 0u) { value += bias[c]; }
-    y[start + c] = value * valid(c);
+    y[start + c] = $Y(value * valid(c));
   }
   if (lane == 0u) { stats[row] = vec4f(mean, rstd, 0.0, 0.0); }
 }
