@@ -6,6 +6,7 @@
  *     optimizer.safetensors                                AdamW's moments, over the flat arena
  *     fisher.safetensors                                   diagonal Fisher of the stage's end, in Hugging Face names
  *     stage.json                                           what was done when this was written
+ *     trainer_state.json                                   the log so far, under Hugging Face's names
  *
  * Data order and random numbers need no state: both are functions of (seed, step). The weights under an adapter are those
  * that the stage began with.
@@ -35,6 +36,8 @@ export interface Checkpoint {
   readonly optimizer: OptimizerState;
   readonly fisher: ReadonlyMap<string, Float32Array> | null;
   readonly state: StageState;
+  /** `trainer_state.json`, as Hugging Face's trainer writes it; absent: none. */
+  readonly trainerState?: Readonly<Record<string, unknown>>;
 }
 
 /** `stage.json`. */
@@ -66,7 +69,11 @@ export async function saveCheckpoint(run: string, checkpoint: Checkpoint): Promi
     if (fisher) {
       await writeSafetensors(`${temporary}/fisher.safetensors`, fisherTensors(weights, fisher));
     }
-    await Deno.writeTextFile(`${temporary}/stage.json`, `${JSON.stringify(state, null, 2)}\n`);
+    const json = { stage: state, trainer_state: checkpoint.trainerState };
+    for (const [name, value] of Object.entries(json)) {
+      if (value === undefined) continue;
+      await Deno.writeTextFile(`${temporary}/${name}.json`, `${JSON.stringify(value, null, 2)}\n`);
+    }
   });
   return folder;
 }

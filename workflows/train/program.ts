@@ -8,7 +8,7 @@ import { InputError } from "../../kernels/errors.ts";
 import type { Gpu } from "../../kernels/gpu/device.ts";
 import { MetricRing } from "../../kernels/gpu/readback.ts";
 import { type EncodeHook, Tape } from "../../kernels/gpu/tape.ts";
-import { persistent, type Tensor, upload } from "../../kernels/gpu/tensor.ts";
+import { persistent, Tensor, upload } from "../../kernels/gpu/tensor.ts";
 import { crossEntropy } from "../../kernels/losses/cross_entropy.ts";
 import { klDivergence } from "../../kernels/losses/kl_divergence.ts";
 import { adamw, createKnobs, sgd } from "../../kernels/optimizer/optimizer.ts";
@@ -232,12 +232,14 @@ export class TrainProgram {
     const { settings, parameters } = this;
     const tape = new Tape(this.gpu, "update");
     globalNorm(tape, parameters.gradients!, this.#metrics, METRIC.gradNorm);
-    const theta = parameters.theta;
+    // The trained parameters come first; what adapters leave frozen lies behind them.
+    const { trainableEnd } = parameters;
+    const theta = new Tensor("trained theta", [trainableEnd], "f32", parameters.theta.place);
     const arenas = { theta, d_theta: parameters.gradients!, m: this.m, v: this.v };
     const extent = {
       weightDecay: settings.weightDecay,
       decayEnd: parameters.decayEnd,
-      length: parameters.trainableEnd,
+      length: trainableEnd,
     };
     if (settings.optimizer === "adamw") {
       const [beta1, beta2] = settings.betas;

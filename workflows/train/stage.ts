@@ -217,8 +217,8 @@ async function save(
       unlogged,
       scores: run.scores[stage.name] as unknown as Record<string, unknown> | undefined,
     },
+    trainerState: run.log.state(),
   });
-  await run.log.writeState(folder);
   await run.log.writeState();
   await pruneCheckpoints(run.request.folder, stage.name, stage.save_total_limit);
   return folder;

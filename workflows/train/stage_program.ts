@@ -93,16 +93,23 @@ export function programSettings(
 }
 
 /**
- * Checks, before anything is allocated, that the parameters of a policy fit into one buffer.
+ * Checks, before anything is allocated, that all parameters of a policy fit into one buffer and each into one binding.
  * @throws {InputError} with both sizes.
  */
 export function checkFits(gpu: Gpu, policy: PolicyConfig): void {
   const { maxBufferSize, maxStorageBufferBindingSize } = gpu.device.limits;
-  const most = Math.min(maxBufferSize, maxStorageBufferBindingSize);
-  const bytes = 4 * storedSpecs(policy).reduce((sum, spec) => sum + arenaFloats(spec), 0);
-  if (bytes <= most) return;
-  throw new InputError(
-    `model: its parameters need a buffer of ${mib(bytes)}, this adapter allows ${mib(most)}: ` +
-      `lower width, layers or mlp_width`,
-  );
+  const refuse = (what: string, bytes: number, most: number) => {
+    if (bytes <= most) return;
+    throw new InputError(
+      `model: ${what} ${mib(bytes)} of GPU memory in one piece, this adapter allows ${
+        mib(most)
+      }: ` +
+        `lower width, layers, mlp_width or the vocabulary`,
+    );
+  };
+  const sizes = storedSpecs(policy).map((spec) => ({ spec, bytes: 4 * arenaFloats(spec) }));
+  refuse("its parameters need", sizes.reduce((sum, { bytes }) => sum + bytes, 0), maxBufferSize);
+  for (const { spec, bytes } of sizes) {
+    refuse(`${spec.name} needs`, bytes, maxStorageBufferBindingSize);
+  }
 }

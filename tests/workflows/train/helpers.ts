@@ -1,0 +1,93 @@
+/**
+ * Runs `deno task train`'s own entry in a process of its own, and compares run folders byte by byte.
+ */
+import { join } from "node:path";
+import { assert, assertEquals } from "../../assert.ts";
+
+const TRAIN = new URL("../../../workflows/cli/train.ts", import.meta.url).href;
+
+/** A policy of 40 thousand parameters, and stages that use all that has state: packing, dropout, a prior, momentum in AdamW. */
+export const TINY: readonly string[] = [
+  "model.width=16",
+  "model.heads=2",
+  "model.mlp_width=32",
+  "model.layers=1",
+  "stages.all.batch_size=2",
+  "stages.all.length=32",
+  "stages.all.dropout=0.1",
+  "stages.all.warmup_steps=2",
+  "evaluate=null",
+];
+
+/** The command with arguments, not started. */
+export function trainProcess(args: readonly string[], cwd?: string): Deno.Command {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-check", "--no-prompt", "--allow-all", TRAIN, ...args],
+    env: {
+      NO_COLOR: "1",
+      DENO_WEBGPU_BACKEND: Deno.env.get("DENO_WEBGPU_BACKEND") ?? "vulkan",
+      XDG_RUNTIME_DIR: Deno.env.get("XDG_RUNTIME_DIR") ?? "/tmp",
+    },
+    cwd,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+/** Runs the command to its end. */
+export async function runTrain(
+  args: readonly string[],
+  cwd?: string,
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const { code, stdout, stderr } = await trainProcess(args, cwd).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, stdout: text(stdout), stderr: text(stderr) };
+}
+
+/** Starts the command and kills it with `signal` as soon as `path` exists; fails when it ends before that. */
+export async function interruptTrain(
+  args: readonly string[],
+  path: string,
+  signal: Deno.Signal,
+): Promise<{ code: number; stderr: string }> {
+  const child = trainProcess(args).spawn();
+  const output = child.output();
+  let ended = false;
+  output.then(() => ended = true);
+  const exists = () => Deno.stat(path).then(() => true, () => false);
+  while (!ended && !await exists()) await new Promise((wake) => setTimeout(wake, 5));
+  assert(!ended, `the run ended before ${path} was there`);
+  child.kill(signal);
+  const { code, stderr } = await output;
+  return { code, stderr: new TextDecoder().decode(stderr) };
+}
+
+/** All files below a folder by their relative path. */
+export function filesBelow(folder: string, prefix = ""): string[] {
+  return [...Deno.readDirSync(join(folder, prefix))].flatMap(({ name, isDirectory }) =>
+    isDirectory ? filesBelow(folder, join(prefix, name)) : [join(prefix, name)]
+  ).sort();
+}
+
+/** Asserts that two run folders hold the same bytes, but for the clock's (TensorBoard) and the folder's own name. */
+export function assertSameRun(a: string, b: string): void {
+  const compared = (folder: string) =>
+    filesBelow(folder).filter((path) => !/tfevents|^config\.yaml$|\.tmp(\/|$)/.test(path));
+  assertEquals(compared(a), compared(b));
+  for (const path of compared(a)) {
+    const [one, other] = [a, b].map((folder) => Deno.readFileSync(join(folder, path)));
+    const differs = one.findIndex((byte, i) => byte !== other[i]);
+    assert(one.length === other.length && differs < 0, `${path} differs at byte ${differs}`);
+  }
+}
+
+/** Runs `test` with a new folder that is removed afterwards. */
+export async function inFolder(test: (folder: string) => void | Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "infant-train-test-" });
+  try {
+    await test(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * A run that is killed or stopped and resumed ends with the same bytes as one that never was: weights, moments, Fisher
+ * information, metrics, whatever the place of the interruption between rows of the log.
+ */
+import { join } from "node:path";
+import { assert, assertEquals } from "../../assert.ts";
+import { assertSameRun, inFolder, interruptTrain, runTrain, TINY } from "./helpers.ts";
+
+/** Checkpoints fall between rows of the log on purpose. */
+const RUN = [
+  ...TINY,
+  "stages.all.steps=12",
+  "stages.all.log_every=5",
+  "stages.all.save_every=3",
+  "stages.all.eval_every=4",
+  "stages.all.gradient_accumulation=2",
+  "stages.imprint.fisher.samples=8",
+  "stages.imprint.rho=0.2",
+];
+
+async function reference(out: string, ...more: string[]): Promise<void> {
+  const { code, stderr } = await runTrain(["--out", out, ...RUN, ...more]);
+  assertEquals(code, 0, stderr);
+}
+
+async function resume(out: string): Promise<void> {
+  const { code, stderr } = await runTrain(["--resume", out]);
+  assertEquals(code, 0, stderr);
+}
+
+/** Interrupts one run after another checkpoint and compares where it ends. */
+async function compareAt(
+  places: readonly string[],
+  signal: Deno.Signal,
+  ...more: string[]
+): Promise<void> {
+  await inFolder(async (folder) => {
+    const whole = join(folder, "whole");
+    await reference(whole, ...more);
+    for (const place of places) {
+      const out = join(folder, place);
+      const checkpoint = join(out, "checkpoints", place, "stage.json");
+      const { code, stderr } = await interruptTrain(
+        ["--out", out, ...RUN, ...more],
+        checkpoint,
+        signal,
+      );
+      if (signal === "SIGINT") {
+        assertEquals(code, 1, stderr);
+        assert(stderr.includes(`stopped: continue with --resume ${out}`), stderr);
+      }
+      await resume(out);
+      assertSameRunBut(out, whole);
+    }
+  });
+}
+
+/** A checkpoint at the place of a Ctrl-C is one more than the run that was not stopped has. */
+function assertSameRunBut(out: string, whole: string): void {
+  const names = (folder: string) => new Set([...Deno.readDirSync(folder)].map(({ name }) => name));
+  const [mine, theirs] = [out, whole].map((folder) => names(join(folder, "checkpoints")));
+  for (const name of mine.difference(theirs)) {
+    Deno.removeSync(join(out, "checkpoints", name), { recursive: true });
+  }
+  assertSameRun(out, whole);
+}
+
+Deno.test("resume after SIGKILL is exact in both stages", () =>
+  compareAt(["pretrain-3", "pretrain-12", "imprint-6"], "SIGKILL"));
+
+Deno.test("Ctrl-C saves a checkpoint, and resume from it is exact", () =>
+  compareAt(["pretrain-6", "imprint-3"], "SIGINT"));
+
+Deno.test("resume of adapters is exact", () =>
+  compareAt(
+    ["pretrain-9", "pretrain-12", "imprint-6"],
+    "SIGKILL",
+    "lora={r: 4, dropout: 0.1}",
+  ));
