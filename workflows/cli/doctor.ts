@@ -212,4 +212,9 @@ export function doctorCommand(selfTest: () => Promise<readonly SelfTestResult[]>
   });
 }
 
-if (import.meta.main) await main(doctorCommand(() => Promise.resolve([])));
+if (import.meta.main) {
+  await main(doctorCommand(async () => {
+    const { selfTest } = await import("../verify/self_test.ts");
+    return await selfTest();
+  }));
+}

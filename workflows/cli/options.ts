@@ -18,6 +18,10 @@ export interface Option {
   readonly value?: string;
   /** Smallest value allowed, for numbers. */
   readonly min?: number;
+  /** What the option means when it stands without a value; where absent, a value is needed. */
+  readonly bare?: string;
+  /** An empty text is a value. */
+  readonly empty?: boolean;
 }
 
 /** Options by long name, e.g. `"max-new-tokens"`. */
@@ -51,7 +55,7 @@ export function parseCommandLine(args: readonly string[], options: Options): Com
     ]),
   );
   const { tokens } = parseArgs({
-    args: args.map((arg) => arg === "-h" ? "--help" : arg),
+    args: args.map((arg, i) => arg === "-h" ? "--help" : withBare(arg, args[i + 1], options)),
     options: known,
     strict: false,
     allowPositionals: true,
@@ -90,6 +94,16 @@ export function parseCommandLine(args: readonly string[], options: Options): Com
   return { flags, overrides };
 }
 
+/** `--peers` with nothing behind it, as `--peers=all`. */
+function withBare(arg: string, next: string | undefined, options: Options): string {
+  const name = arg.replace(/^--/, "");
+  if (name === arg || !Object.hasOwn(options, name)) return arg;
+  const { bare } = options[name];
+  return bare !== undefined && (next === undefined || next.startsWith("-"))
+    ? `${arg}=${bare}`
+    : arg;
+}
+
 /**
  * Turns a written value into the option's type.
  * @param where How the user gave it, for the message: `--seed`, `seed=...`, `run.yaml: seed`.
@@ -107,7 +121,7 @@ export function optionValue(
     return typeof raw === "boolean" ? raw : fail("true or false");
   }
   if (option.type === "string") {
-    if (typeof raw === "string" && raw !== "") return raw;
+    if (typeof raw === "string" && (raw !== "" || option.empty)) return raw;
     return typeof raw === "number" ? String(raw) : fail("a text");
   }
   const number = typeof raw === "string" && raw.trim() !== "" ? Number(raw) : raw;

@@ -19,7 +19,7 @@ import { heldOutLoss } from "../evaluate/held_out_loss.ts";
 import { type StepMetrics, TrainProgram } from "../train/program.ts";
 import { batchOf, type GoldenCase, LABELLED, maskedLogits } from "./golden_case.ts";
 import { LIMITS } from "./limits.ts";
-import { runPass, total } from "./pass.ts";
+import { runPass, total, unlabelled } from "./pass.ts";
 import {
   type Check,
   differences,
@@ -115,7 +115,7 @@ async function generation(
     const settings = { temperature: 0, seed: 0, padToken: 0 };
     const [reply] = await generator.generate([prompt_ids], settings);
     const tokens = [...prompt_ids, ...expected.slice(0, -1)];
-    const all = (await runPass(parameters, sequence(tokens))).logits;
+    const all = (await runPass(parameters, unlabelled(tokens))).logits;
     const recomputed = all.subarray((prompt_ids.length - 1) * config.vocabSize);
     const cached = await cachedLogits(parameters, tokens, prompt_ids.length);
     const ids = (quantity: string, got: readonly number[]) => ({
@@ -138,20 +138,6 @@ async function generation(
     generator.destroy();
     await gpu.device.queue.onSubmittedWorkDone();
   }
-}
-
-/** One row of tokens with nothing to learn. */
-function sequence(ids: readonly number[]): TokenBatch {
-  const length = ids.length;
-  return {
-    rows: 1,
-    length,
-    ids: Uint32Array.from(ids),
-    targets: new Uint32Array(length).fill(NO_TARGET),
-    weights: new Float32Array(length),
-    positions: Uint32Array.from(ids, (_, i) => i),
-    starts: new Uint32Array(length),
-  };
 }
 
 /** The most likely token of each row, the first of equals. */

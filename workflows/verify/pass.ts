@@ -8,7 +8,7 @@ import { TokenTensors } from "../../kernels/policy/batch.ts";
 import type { Parameters } from "../../kernels/policy/parameters.ts";
 import { languageModelHead, transformer } from "../../kernels/policy/transformer.ts";
 import { ropeTable } from "../../kernels/rope/rope.ts";
-import type { TokenBatch } from "../data/batch.ts";
+import { NO_TARGET, type TokenBatch } from "../data/batch.ts";
 import { totalWeight } from "../data/pack/assemble.ts";
 
 /** What a loss can be made of. */
@@ -72,6 +72,20 @@ export async function runPass(
     tokens.destroy();
     rope?.place.buffer?.destroy();
   }
+}
+
+/** One row of tokens with nothing to learn. */
+export function unlabelled(ids: readonly number[]): TokenBatch {
+  const length = ids.length;
+  return {
+    rows: 1,
+    length,
+    ids: Uint32Array.from(ids),
+    targets: new Uint32Array(length).fill(NO_TARGET),
+    weights: new Float32Array(length),
+    positions: Uint32Array.from(ids, (_, i) => i),
+    starts: new Uint32Array(length),
+  };
 }
 
 /** Sum in float64. */

@@ -4,13 +4,11 @@
 import { z } from "zod";
 import { InputError } from "../../kernels/errors.ts";
 import type { Gpu } from "../../kernels/gpu/device.ts";
-import { readTensors } from "../../kernels/gpu/readback.ts";
-import { Tape } from "../../kernels/gpu/tape.ts";
-import { persistent, type Tensor, upload } from "../../kernels/gpu/tensor.ts";
 import { crossEntropy } from "../../kernels/losses/cross_entropy.ts";
 import { klDivergence } from "../../kernels/losses/kl_divergence.ts";
 import { logSoftmax, softmax } from "../../kernels/softmax/softmax.ts";
 import { NO_TARGET } from "../data/batch.ts";
+import { compute } from "./compute.ts";
 import type { GoldenCase } from "./golden_case.ts";
 import { LIMITS } from "./limits.ts";
 import { total } from "./pass.ts";
@@ -38,50 +36,12 @@ export async function checkSymmetricLosses(gpu: Gpu, golden: GoldenCase): Promis
   ];
 }
 
-/** Records over tensors made from host values, runs once and reads. */
-async function compute(
-  gpu: Gpu,
-  record: (
-    tape: Tape,
-    make: (name: string, rows: readonly (readonly number[])[], trained?: boolean) => Tensor,
-    vector: (name: string, values: Float32Array | Uint32Array) => Tensor,
-  ) => readonly Tensor[],
-): Promise<Float32Array[]> {
-  const made: Tensor[] = [];
-  const tape = new Tape(gpu, "losses");
-  const put = (tensor: Tensor, values: Float32Array | Uint32Array) => {
-    upload(gpu, tensor, values);
-    made.push(tensor);
-    return tensor;
-  };
-  try {
-    const outputs = record(
-      tape,
-      (name, rows, trained = false) => {
-        const tensor = persistent(gpu, name, [rows.length, rows[0].length]);
-        tensor.needsGrad = trained;
-        return put(tensor, Float32Array.from(rows.flat()));
-      },
-      (name, values) => {
-        const dtype = values instanceof Uint32Array ? "u32" : "f32";
-        return put(persistent(gpu, name, [values.length], dtype), values);
-      },
-    );
-    for (const tensor of outputs) tape.keep(tensor);
-    tape.run();
-    return await readTensors(gpu, outputs) as Float32Array[];
-  } finally {
-    tape.destroy();
-    for (const tensor of made) tensor.place.buffer!.destroy();
-  }
-}
-
 async function distributions(gpu: Gpu, golden: GoldenCase, logits: number[][]): Promise<Check[]> {
-  const results = await compute(gpu, (tape, make) => {
-    const x = make("logits", logits);
+  const width = logits[0].length;
+  const results = await compute(gpu, ({ tape, floats }) => {
+    const x = floats("logits", [logits.length, width], logits.flat());
     return [softmax(tape, x), logSoftmax(tape, x)];
   });
-  const width = logits[0].length;
   return ["softmax", "log_softmax"].map((name, i) => {
     const errors = logits.map((_, row) => {
       const got = results[i].subarray(row * width, (row + 1) * width);
@@ -98,14 +58,15 @@ async function labelled(
 ): Promise<Check[]> {
   const loss = (targets: readonly number[]) => {
     const counted = targets.filter((target) => target !== NO_TARGET).length;
-    return compute(gpu, (tape, make, vector) => {
-      const x = make("logits", logits, true);
-      const weights = Float32Array.from(targets, (t) => t === NO_TARGET ? 0 : 1 / counted);
+    return compute(gpu, ({ tape, floats, integers }) => {
+      const x = floats("logits", [logits.length, logits[0].length], logits.flat());
+      x.needsGrad = true;
+      const weights = targets.map((target) => target === NO_TARGET ? 0 : 1 / counted);
       const result = crossEntropy(
         tape,
         x,
-        vector("targets", Uint32Array.from(targets)),
-        vector("weights", weights),
+        integers("targets", targets),
+        floats("weights", [weights.length], weights),
       );
       tape.backward();
       return [result.value, result.logProb, x.grad!];
@@ -141,10 +102,12 @@ async function divergences(
   a: number[][],
   b: number[][],
 ): Promise<Check[]> {
-  const [forward, reverse, gradient] = await compute(gpu, (tape, make, vector) => {
-    const x = make("a", a, true);
-    const y = make("b", b);
-    const ones = vector("weights", new Float32Array(a.length).fill(1));
+  const shape = [a.length, a[0].length];
+  const [forward, reverse, gradient] = await compute(gpu, ({ tape, floats }) => {
+    const x = floats("a", shape, a.flat());
+    const y = floats("b", shape, b.flat());
+    const ones = floats("weights", [a.length], a.map(() => 1));
+    x.needsGrad = true;
     const forward = klDivergence(tape, x, y, ones, "policy_prior");
     const reverse = klDivergence(tape, x, y, ones, "prior_policy");
     tape.backward();
