@@ -58,39 +58,31 @@ export interface GenerateTask {
 export type Task = CommonTask | OwnTask;
 
 /** A task made ready. */
-export interface OpenTask {
-  /** Milliseconds of the first run, shader compilation and the wait included. */
-  readonly coldMs: number;
-  /** Numbers to be checked before anything is timed: sampled entries of C, or the losses of the first steps. */
-  readonly answers: readonly number[];
-  /** Operations of one run, where the task's shape does not tell. */
-  readonly flops?: number;
-  /** Runs `count` times without waiting in between, then waits for every result. Returns milliseconds. */
-  run(count: number): Promise<number>;
+export interface Workload {
+  /** Runs `count` times and returns the numbers to be checked: sampled entries of C, or the loss of every step. */
+  check(count: number): Promise<number[]>;
+  /** Runs `count` times without waiting in between, then waits for every result. */
+  run(count: number): Promise<void>;
   /** Frees it. */
-  close(): void | Promise<void>;
+  close(): void;
 }
 
 /** A library that takes part. */
-export interface Contestant {
+export interface Library {
   /** Its name in tables. */
   readonly name: string;
-  /** Version of the library. */
+  /** Its version. */
   readonly version: string;
   /** The adapter it computes on. */
   readonly adapter: string;
-  /** Makes a task ready and runs it once, or a few steps of it. */
-  open(task: Task): Promise<OpenTask>;
-  /** Bytes of memory that its process has resident now. */
-  memory(): number;
-  /** Ends it. */
-  close(): void | Promise<void>;
+  /** Makes a task ready; runs nothing yet. */
+  open(task: Task): Promise<Workload>;
 }
 
-/** Training steps whose losses are compared before timing. */
-export const COMPARED_STEPS = 3;
 /** Adam's constants, the same for all. */
 export const ADAM = { learningRate: 1e-3, beta1: 0.9, beta2: 0.95, eps: 1e-8 } as const;
+/** What the arithmetic roof computes. */
+export const RECURRENCE = { a: 0.75, b: 0.1, turns: 64 } as const;
 /** Seed and standard deviation of the initial weights: small, so that the first loss is near ln V. */
 export const INITIAL = { seed: 1, std: 0.02 } as const;
 
@@ -110,21 +102,6 @@ export function matmulInputs(task: MatmulTask): { a: Float32Array; b: Float32Arr
 /** Entries of C that are compared: spread over all rows and columns by a step that is prime to both. */
 export function sampledEntries({ m, n }: MatmulTask, count = 64): number[] {
   return Array.from({ length: Math.min(count, m * n) }, (_, i) => (i * 7919 * 31) % (m * n));
-}
-
-/** The same entries in float64, straight from the definition. */
-export function trueEntries(task: MatmulTask): number[] {
-  const { form, m, n, k } = task;
-  const { a, b } = matmulInputs(task);
-  return sampledEntries(task).map((at) => {
-    const [i, j] = [Math.floor(at / n), at % n];
-    let sum = 0;
-    for (let l = 0; l < k; l++) {
-      sum += (form === "tn" ? a[l * m + i] : a[i * k + l]) *
-        (form === "nt" ? b[j * k + l] : b[l * n + j]);
-    }
-    return sum;
-  });
 }
 
 /** Token ids and targets of the step's batch, [rows * length] each. */

@@ -40,7 +40,14 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   },
   bench: {
     summary: "kernel and step benchmarks",
-    permissions: ["--allow-read", "--allow-write", "--allow-env", "--allow-sys"],
+    // Running Deno: peers work in processes of their own.
+    permissions: [
+      "--allow-read",
+      "--allow-write",
+      "--allow-env",
+      "--allow-sys",
+      `--allow-run=${Deno.execPath()}`,
+    ],
     adapter: "needed",
   },
   doctor: {

@@ -10,17 +10,16 @@ import { parameterSpecs, type PolicyConfig } from "../../../kernels/policy/confi
 import { initialWeights } from "../../../kernels/policy/init.ts";
 import {
   ADAM,
-  COMPARED_STEPS,
-  type Contestant,
   type GptStepTask,
   INITIAL,
+  type Library,
   matmulInputs,
   type MatmulTask,
-  type OpenTask,
   sampledEntries,
   stepTokens,
   storedShapes,
   type Task,
+  type Workload,
 } from "../contest.ts";
 import { loadPackages, peerVersion } from "./packages.ts";
 
@@ -73,7 +72,7 @@ interface Jax {
 }
 
 /** Loads jax-js and opens its WebGPU device. */
-export async function jaxJs(): Promise<Contestant> {
+export async function jaxJs(): Promise<Library> {
   const [jax] = await loadPackages("jax-js") as [Jax];
   await jax.init("webgpu");
   jax.defaultDevice("webgpu");
@@ -82,22 +81,20 @@ export async function jaxJs(): Promise<Contestant> {
     version: peerVersion("jax-js"),
     adapter: jax.getWebGPUDevice().adapterInfo.description,
     open: (task) => open(jax, task),
-    memory: () => Deno.memoryUsage().rss,
-    close() {},
   };
 }
 
-function open(jax: Jax, task: Task): Promise<OpenTask> {
+async function open(jax: Jax, task: Task): Promise<Workload> {
   if (task.kind === "wait") {
     const x = jax.numpy.array(new Float32Array(1024));
-    return openMap(jax, [], () => x.ref.add(1), [x]);
+    return await openMap(jax, [], () => x.ref.add(1), [x]);
   }
-  if (task.kind === "matmul") return openMatmul(jax, task);
+  if (task.kind === "matmul") return await openMatmul(jax, task);
   if (task.kind === "gpt step") return openStep(jax, task);
   throw new Error(`jax-js is not asked for ${task.kind}`);
 }
 
-function openMatmul(jax: Jax, task: MatmulTask): Promise<OpenTask> {
+function openMatmul(jax: Jax, task: MatmulTask): Promise<Workload> {
   const { numpy: np } = jax;
   const shapes = storedShapes(task);
   const inputs = matmulInputs(task);
@@ -118,27 +115,23 @@ async function openMap(
   entries: readonly number[],
   compute: () => JaxArray,
   held: readonly JaxArray[] = [],
-): Promise<OpenTask> {
+): Promise<Workload> {
   await jax.blockUntilReady(held);
-  const start = performance.now();
-  const values = await compute().data();
-  const coldMs = performance.now() - start;
   return {
-    coldMs,
-    answers: entries.map((at) => values[at]),
+    async check() {
+      const values = await compute().data();
+      return entries.map((at) => values[at]);
+    },
     async run(count) {
-      const start = performance.now();
       const results = Array.from({ length: count }, compute);
       await jax.blockUntilReady(results);
-      const ms = performance.now() - start;
       jax.tree.dispose(results);
-      return ms;
     },
     close: () => jax.tree.dispose(held),
   };
 }
 
-async function openStep(jax: Jax, task: GptStepTask): Promise<OpenTask> {
+function openStep(jax: Jax, task: GptStepTask): Workload {
   const { numpy: np, nn } = jax;
   const { config } = task;
   const tokens = stepTokens(task);
@@ -148,10 +141,12 @@ async function openStep(jax: Jax, task: GptStepTask): Promise<OpenTask> {
   const targets = oneHot(tokens.targets);
   const weights = initialWeights(config, INITIAL.seed, INITIAL.std).tensors;
   const tree = (value: (name: string, size: number) => Float32Array): Tree =>
-    Object.fromEntries(parameterSpecs(config).map(({ name, shape }) => {
-      const size = shape.reduce((a, b) => a * b, 1);
-      return [name, np.array(value(name, size)).reshape(shape)];
-    }));
+    Object.fromEntries(
+      parameterSpecs(config).map(({ name, shape }) => {
+        const size = shape.reduce((a, b) => a * b, 1);
+        return [name, np.array(value(name, size)).reshape(shape)];
+      }),
+    );
   let state = [
     tree((name) => weights.get(name)!),
     tree((_, size) => new Float32Array(size)),
@@ -167,21 +162,14 @@ async function openStep(jax: Jax, task: GptStepTask): Promise<OpenTask> {
     return loss;
   };
   // The state holds every update, and each depends on its gradient: nothing can be left out.
-  const settle = async (losses: JaxArray[]): Promise<number[]> => {
+  const check = async (count: number): Promise<number[]> => {
+    const losses = Array.from({ length: count }, advance);
     await jax.blockUntilReady([losses, state]);
     return (await Promise.all(losses.map((loss) => loss.data()))).map(([value]) => value);
   };
-  const start = performance.now();
-  const first = await settle([advance()]);
-  const coldMs = performance.now() - start;
   return {
-    coldMs,
-    answers: [...first, ...await settle(Array.from({ length: COMPARED_STEPS - 1 }, advance))],
-    async run(count) {
-      const start = performance.now();
-      await settle(Array.from({ length: count }, advance));
-      return performance.now() - start;
-    },
+    check,
+    run: async (count) => void await check(count),
     close: () => jax.tree.dispose([state, ids, targets]),
   };
 }

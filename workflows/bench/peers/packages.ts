@@ -34,7 +34,9 @@ export function peerNames(list: string): PeerName[] {
   return [...new Set(list.split(","))].map((name) => {
     if (Object.hasOwn(PEERS, name)) return name as PeerName;
     throw new InputError(
-      `--peers: there is no peer "${name}"${suggestion(name, known)}: choose from ${known.join(", ")}`,
+      `--peers: there is no peer "${name}"${suggestion(name, known)}: choose from ${
+        known.join(", ")
+      }`,
     );
   });
 }

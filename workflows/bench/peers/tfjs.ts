@@ -7,17 +7,16 @@ import { parameterSpecs, type PolicyConfig } from "../../../kernels/policy/confi
 import { initialWeights } from "../../../kernels/policy/init.ts";
 import {
   ADAM,
-  COMPARED_STEPS,
-  type Contestant,
   type GptStepTask,
   INITIAL,
+  type Library,
   matmulInputs,
   type MatmulTask,
-  type OpenTask,
   sampledEntries,
   stepTokens,
   storedShapes,
   type Task,
+  type Workload,
 } from "../contest.ts";
 import { loadPackages, peerVersion } from "./packages.ts";
 
@@ -58,20 +57,18 @@ interface Tf {
 }
 
 /** Loads TensorFlow.js and makes WebGPU its backend. */
-export async function tfjs(): Promise<Contestant> {
+export async function tfjs(): Promise<Library> {
   const [tf] = await loadPackages("tfjs") as [Tf, unknown];
   if (!await tf.setBackend("webgpu")) throw new Error("tfjs: its WebGPU backend does not start");
   return {
     name: "tfjs",
     version: peerVersion("tfjs"),
     adapter: tf.backend().device.adapterInfo.description,
-    open: (task) => open(tf, task),
-    memory: () => Deno.memoryUsage().rss,
-    close() {},
+    open: (task) => Promise.resolve(open(tf, task)),
   };
 }
 
-function open(tf: Tf, task: Task): Promise<OpenTask> {
+function open(tf: Tf, task: Task): Workload {
   if (task.kind === "wait") {
     const x = tf.tensor(new Float32Array(1024), [1024]);
     return openMap(tf, [], () => x.add(1), [x]);
@@ -81,7 +78,7 @@ function open(tf: Tf, task: Task): Promise<OpenTask> {
   throw new Error(`tfjs is not asked for ${task.kind}`);
 }
 
-function openMatmul(tf: Tf, task: MatmulTask): Promise<OpenTask> {
+function openMatmul(tf: Tf, task: MatmulTask): Workload {
   const shapes = storedShapes(task);
   const inputs = matmulInputs(task);
   const a = tf.tensor(inputs.a, shapes.a);
@@ -91,33 +88,29 @@ function openMatmul(tf: Tf, task: MatmulTask): Promise<OpenTask> {
 }
 
 /** A task whose runs do not depend on each other. Work starts at once and in order: the last result is awaited. */
-async function openMap(
+function openMap(
   tf: Tf,
   entries: readonly number[],
   compute: () => TfTensor,
   held: readonly TfTensor[],
-): Promise<OpenTask> {
-  const start = performance.now();
-  const result = compute();
-  const values = await result.data();
-  const coldMs = performance.now() - start;
-  result.dispose();
+): Workload {
   return {
-    coldMs,
-    answers: entries.map((at) => values[at]),
+    async check() {
+      const result = compute();
+      const values = await result.data();
+      result.dispose();
+      return entries.map((at) => values[at]);
+    },
     async run(count) {
-      const start = performance.now();
       const results = Array.from({ length: count }, compute);
       await results.at(-1)!.data();
-      const ms = performance.now() - start;
       tf.dispose(results);
-      return ms;
     },
     close: () => tf.dispose(held),
   };
 }
 
-async function openStep(tf: Tf, task: GptStepTask): Promise<OpenTask> {
+function openStep(tf: Tf, task: GptStepTask): Workload {
   const { config } = task;
   const weights = initialWeights(config, INITIAL.seed, INITIAL.std).tensors;
   const theta = new Map(
@@ -130,23 +123,16 @@ async function openStep(tf: Tf, task: GptStepTask): Promise<OpenTask> {
   const loss = lossFunction(tf, task, theta);
   const optimizer = tf.train.adam(ADAM.learningRate, ADAM.beta1, ADAM.beta2, ADAM.eps);
   const advance = () => tf.tidy(() => optimizer.minimize(loss, true, variables));
-  const settle = async (losses: TfTensor[]): Promise<number[]> => {
+  const check = async (count: number): Promise<number[]> => {
+    const losses = Array.from({ length: count }, advance);
     const values = await Promise.all(losses.map((loss) => loss.data()));
     await variables.at(-1)!.data();
     tf.dispose(losses);
     return values.map(([value]) => value);
   };
-  const start = performance.now();
-  const first = await settle([advance()]);
-  const coldMs = performance.now() - start;
   return {
-    coldMs,
-    answers: [...first, ...await settle(Array.from({ length: COMPARED_STEPS - 1 }, advance))],
-    async run(count) {
-      const start = performance.now();
-      await settle(Array.from({ length: count }, advance));
-      return performance.now() - start;
-    },
+    check,
+    run: async (count) => void await check(count),
     close() {
       optimizer.dispose();
       tf.dispose(variables);

@@ -1,0 +1,54 @@
+/**
+ * Starts a peer's process. It reads files and variables (npm's cache, the driver's settings), and may do nothing else.
+ */
+import { InputError } from "../../../kernels/errors.ts";
+import type { Contestant } from "../contestant.ts";
+import type { PeerName } from "./packages.ts";
+import { linesOf, remoteContestant } from "./protocol.ts";
+
+/** Lines of a process's error output that are kept. */
+const LAST_LINES = 12;
+
+/**
+ * Starts a peer and waits until it has loaded its library, which npm fetches on first use.
+ * @throws {InputError} when the library cannot be loaded.
+ */
+export async function startPeer(peer: PeerName): Promise<Contestant> {
+  const script = new URL("./process.ts", import.meta.url).href;
+  // Neither the project's configuration nor its lock file knows the peers.
+  const alone = ["--quiet", "--no-config", "--no-lock", "--no-prompt"];
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", ...alone, "--allow-read", "--allow-env", "--allow-sys", script, peer],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const words: string[] = [];
+  const listening = (async () => {
+    for await (const line of linesOf(child.stderr)) {
+      words.push(line.trim());
+      if (words.length > LAST_LINES) words.shift();
+    }
+  })();
+  const writer = child.stdin.getWriter();
+  const encoder = new TextEncoder();
+  try {
+    return await remoteContestant(peer, {
+      lines: linesOf(child.stdout),
+      write: (line) => writer.write(encoder.encode(`${line}\n`)),
+      async lastWords() {
+        await listening;
+        return words.filter(Boolean).join(" ") || "without a word";
+      },
+      async end() {
+        await writer.close();
+        await child.status;
+      },
+    });
+  } catch (error) {
+    throw new InputError(
+      `--peers: ${(error as Error).message}; leave ${peer} out, or see whether npm can be reached`,
+      { cause: error },
+    );
+  }
+}

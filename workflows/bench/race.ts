@@ -1,0 +1,121 @@
+/**
+ * Interleaved rounds: A B C, then B C A, then C A B, so that whatever else the machine does falls on all alike, and ratios are
+ * taken within a round.
+ */
+import type { Task } from "./contest.ts";
+import type { Contestant } from "./contestant.ts";
+
+/** Most runs between two waits. */
+const MOST_RUNS = 1000;
+
+/** A contestant in one case. */
+export interface Entry {
+  /** Its name in this case, e.g. `infant tiled`. */
+  readonly name: string;
+  readonly contestant: Contestant;
+  readonly task: Task;
+}
+
+/** How long to measure. */
+export interface RaceSettings {
+  readonly rounds: number;
+  /** Each entry runs about this long in a round. */
+  readonly targetMs: number;
+}
+
+/** What came out for one entry. */
+export interface Result {
+  readonly name: string;
+  /** Why it was not timed; null when all is well. */
+  readonly problem: string | null;
+  /** The first run, with shader compilation. */
+  readonly coldMs: number;
+  readonly answers: readonly number[];
+  /** Runs in each round. */
+  readonly count: number;
+  /** Milliseconds of one run in each round, the wait taken off. */
+  readonly ms: readonly number[];
+  /** Processor milliseconds of one run in each round. */
+  readonly cpuMs: readonly number[];
+  /** Largest resident memory seen of the entry's process, bytes. */
+  readonly rss: number;
+}
+
+/** Smallest, median and largest of some numbers. */
+export interface Spread {
+  readonly min: number;
+  readonly median: number;
+  readonly max: number;
+}
+
+/** @throws {RangeError} when there are none. */
+export function spread(values: readonly number[]): Spread {
+  if (values.length === 0) throw new RangeError("the spread of no values");
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  const median = (sorted[Math.ceil(middle) - 1] + sorted[Math.floor(middle)]) / 2;
+  return { min: sorted[0], median, max: sorted.at(-1)! };
+}
+
+/** other / reference, round by round. */
+export function ratios(other: readonly number[], reference: readonly number[]): number[] {
+  return other.map((value, round) => value / reference[round]);
+}
+
+/** Position of each of `count` entries in a round: the order moves on by one. */
+export function roundOrder(count: number, round: number): number[] {
+  return Array.from({ length: count }, (_, i) => (i + round) % count);
+}
+
+/**
+ * Measures a case.
+ * @param judge What is wrong with an entry's answers, or null; an entry with wrong answers is not timed.
+ * @param waitMs What one wait costs a contestant; taken off each measurement.
+ */
+export async function race(
+  entries: readonly Entry[],
+  { rounds, targetMs }: RaceSettings,
+  judge: (entry: Entry, answers: readonly number[]) => string | null,
+  waitMs: (contestant: Contestant) => number,
+): Promise<Result[]> {
+  const runners = [];
+  for (const entry of entries) runners.push(await enter(entry, targetMs, judge, waitMs));
+  const fit = runners.filter(({ result }) => result.problem === null);
+  for (let round = 0; round < rounds; round++) {
+    for (const at of roundOrder(fit.length, round)) {
+      const { task, wait, result } = fit[at];
+      const { ms, cpuMs, rss } = await task.run(result.count);
+      // A wait that was longer than usual when it was measured must not make a run free.
+      result.ms.push(Math.max(ms - wait, ms / 2) / result.count);
+      result.cpuMs.push(cpuMs / result.count);
+      result.rss = Math.max(result.rss, rss);
+    }
+  }
+  for (const { task } of runners) await task.close();
+  return runners.map(({ result }) => result);
+}
+
+/** Opens an entry's task, has its answers judged and finds out how many runs fill a round. */
+async function enter(
+  entry: Entry,
+  targetMs: number,
+  judge: (entry: Entry, answers: readonly number[]) => string | null,
+  waitMs: (contestant: Contestant) => number,
+) {
+  const wait = waitMs(entry.contestant);
+  const task = await entry.contestant.open(entry.task);
+  const problem = judge(entry, task.answers);
+  let count = 1;
+  if (problem === null) {
+    const { ms } = await task.run(1);
+    count = Math.min(MOST_RUNS, Math.max(1, Math.round(targetMs / Math.max(ms - wait, 0.1))));
+  }
+  const { cold: { ms: coldMs, rss }, answers } = task;
+  const ms: number[] = [];
+  const cpuMs: number[] = [];
+  return {
+    task,
+    wait,
+    result: { name: entry.name, problem, coldMs, answers, count, ms, cpuMs, rss },
+  };
+}

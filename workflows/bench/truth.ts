@@ -1,0 +1,95 @@
+/**
+ * Whether an answer is right, decided before anything is timed: a fast wrong kernel is worth nothing.
+ *
+ * Products are recomputed in float64 from their definition. A training step has no such simple truth: its first loss must
+ * be near ln V, it must fall, and libraries must agree with each other at every step.
+ */
+import { CHAINS, STEPS_PER_TURN } from "../../kernels/roof/roof.ts";
+import { matmulInputs, type MatmulTask, RECURRENCE, sampledEntries, type Task } from "./contest.ts";
+
+/** Training steps whose losses are looked at. */
+export const COMPARED_STEPS = 3;
+/** Largest norm(error) / norm(truth) of a product. */
+export const MATMUL_LIMIT = 1e-4;
+/** Largest distance of the first loss from ln V: initial weights of 0.02 make logits near, not at, zero. */
+export const FIRST_LOSS_LIMIT = 0.1;
+/** Largest relative difference between two libraries' losses at the same step. */
+export const LOSS_LIMIT = 1e-3;
+
+/** How often a task's workload is run for its answers. */
+export function checkedRuns(task: Task): number {
+  return task.kind === "gpt step" || task.kind === "nursery step" ? COMPARED_STEPS : 1;
+}
+
+/** What is wrong with a library's answers to a task, or null. */
+export function problemWith(task: Task, answers: readonly number[]): string | null {
+  if (!answers.every(Number.isFinite)) return "an answer is not a finite number";
+  switch (task.kind) {
+    case "wait":
+      return null;
+    case "arithmetic":
+      return far(answers, [settled(0), settled((task.values - 1) / task.values)], 1e-5);
+    case "copy":
+      return far(answers, [0, (task.bytes / 4 - 1) % 4096], 0);
+    case "matmul":
+      return far(answers, trueEntries(task), MATMUL_LIMIT);
+    case "gpt step":
+      return lossProblem(answers, Math.log(task.config.vocabSize));
+    case "nursery step":
+      return lossProblem(answers, null);
+    case "generate": {
+      const wanted = task.batch * task.maxNew;
+      if (answers.length !== wanted) return `${answers.length} of ${wanted} tokens were made`;
+      return answers.every((logProb) => logProb <= 0) ? null : "a probability is above 1";
+    }
+  }
+}
+
+/** Where two libraries' losses of the same steps part, or null. */
+export function disagreement(a: readonly number[], b: readonly number[]): string | null {
+  if (a.length !== b.length) return `${a.length} losses against ${b.length}`;
+  const at = a.findIndex((loss, i) => !(Math.abs(loss - b[i]) <= LOSS_LIMIT * Math.abs(b[i])));
+  return at < 0 ? null : `loss ${a[at]} at step ${at}, expected ${b[at]}`;
+}
+
+/** Sampled entries of a product in float64, straight from the definition. */
+export function trueEntries(task: MatmulTask): number[] {
+  const { form, m, n, k } = task;
+  const { a, b } = matmulInputs(task);
+  return sampledEntries(task).map((at) => {
+    const [i, j] = [Math.floor(at / n), at % n];
+    let sum = 0;
+    for (let l = 0; l < k; l++) {
+      sum += (form === "tn" ? a[l * m + i] : a[i * k + l]) *
+        (form === "nt" ? b[j * k + l] : b[l * n + j]);
+    }
+    return sum;
+  });
+}
+
+/** The arithmetic roof's result in closed form: x -> a x + b, s times, is a^s (x - f) + f around the fixed point f. */
+function settled(start: number): number {
+  const { a, b, turns } = RECURRENCE;
+  const fixed = b / (1 - a);
+  const shrink = a ** (STEPS_PER_TURN * turns);
+  let sum = 0;
+  for (let chain = 1; chain <= CHAINS; chain++) sum += shrink * (chain * start - fixed) + fixed;
+  return sum;
+}
+
+function far(got: readonly number[], want: readonly number[], limit: number): string | null {
+  if (got.length !== want.length) return `${got.length} answers, expected ${want.length}`;
+  const norm = (values: readonly number[]) => Math.hypot(...values);
+  const error = norm(want.map((value, i) => got[i] - value)) / (norm(want) || 1);
+  return error <= limit ? null : `error ${error.toExponential(1)}, at most ${limit} is right`;
+}
+
+function lossProblem(losses: readonly number[], first: number | null): string | null {
+  if (losses.length !== COMPARED_STEPS) {
+    return `${losses.length} losses, expected ${COMPARED_STEPS}`;
+  }
+  if (first !== null && Math.abs(losses[0] - first) > FIRST_LOSS_LIMIT) {
+    return `first loss ${losses[0].toFixed(3)}, expected ${first.toFixed(3)}`;
+  }
+  return losses.at(-1)! < losses[0] ? null : `the loss does not fall: ${losses.join(", ")}`;
+}
