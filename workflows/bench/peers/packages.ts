@@ -2,9 +2,6 @@
  * The libraries that the toolkit is compared with. They are no dependencies: they are fetched and loaded only when
  * `--peers` asks for them, each in a process of its own, because both keep a device and settings per process.
  */
-import { InputError } from "../../../kernels/errors.ts";
-import { suggestion } from "../../config/nearest.ts";
-
 /** npm packages of each peer, in the order in which they are loaded. */
 export const PEERS = {
   "jax-js": ["npm:@jax-js/jax@0.1.25"],
@@ -22,21 +19,4 @@ export function loadPackages(peer: PeerName): Promise<unknown[]> {
 /** The version of a peer's first package. */
 export function peerVersion(peer: PeerName): string {
   return PEERS[peer][0].split("@").at(-1)!;
-}
-
-/**
- * Peers by a list such as `jax-js,tfjs`, or `all`.
- * @throws {InputError} at a name that is none.
- */
-export function peerNames(list: string): PeerName[] {
-  const known = Object.keys(PEERS) as PeerName[];
-  if (list === "all") return known;
-  return [...new Set(list.split(","))].map((name) => {
-    if (Object.hasOwn(PEERS, name)) return name as PeerName;
-    throw new InputError(
-      `--peers: there is no peer "${name}"${suggestion(name, known)}: choose from ${
-        known.join(", ")
-      }`,
-    );
-  });
 }

@@ -2,12 +2,30 @@
  * Starts a peer's process. It reads files and variables (npm's cache, the driver's settings), and may do nothing else.
  */
 import { InputError } from "../../../kernels/errors.ts";
+import { suggestion } from "../../config/nearest.ts";
 import type { Contestant } from "../contestant.ts";
-import type { PeerName } from "./packages.ts";
+import { type PeerName, PEERS } from "./packages.ts";
 import { linesOf, remoteContestant } from "./protocol.ts";
 
 /** Lines of a process's error output that are kept. */
 const LAST_LINES = 12;
+
+/**
+ * Peers by a list such as `jax-js,tfjs`, or `all`.
+ * @throws {InputError} at a name that is none.
+ */
+export function peerNames(list: string): PeerName[] {
+  const known = Object.keys(PEERS) as PeerName[];
+  if (list === "all") return known;
+  return [...new Set(list.split(","))].map((name) => {
+    if (Object.hasOwn(PEERS, name)) return name as PeerName;
+    throw new InputError(
+      `--peers: there is no peer "${name}"${suggestion(name, known)}: choose from ${
+        known.join(", ")
+      }`,
+    );
+  });
+}
 
 /**
  * Starts a peer and waits until it has loaded its library, which npm fetches on first use.
@@ -19,6 +37,7 @@ export async function startPeer(peer: PeerName): Promise<Contestant> {
   const alone = ["--quiet", "--no-config", "--no-lock", "--no-prompt"];
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", ...alone, "--allow-read", "--allow-env", "--allow-sys", script, peer],
+    env: { NO_COLOR: "1" },
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
