@@ -10,6 +10,24 @@ const SKIPPED = /^(\..*|node_modules|runs|coverage|golden)$/;
 const MOST_LINES = 400;
 const MOST_BINDINGS = 8;
 
+/**
+ * Words that the WGSL specification reserves. naga and Tint refuse nearly all of them themselves; this guards
+ * the compilers that no test here reaches, like Safari's.
+ */
+const RESERVED = new Set(
+  `NULL Self abstract active alignas alignof as asm asm_fragment async attribute auto await become binding_array cast
+  catch class co_await co_return co_yield coherent column_major common compile compile_fragment concept const_cast
+  consteval constexpr constinit crate debugger decltype delete demote demote_to_helper do dynamic_cast enum explicit
+  export extends extern external fallthrough filter final finally friend from fxgroup get goto groupshared highp impl
+  implements import inline instanceof interface layout lowp macro macro_rules match mediump meta mod module move mut
+  mutable namespace new nil noexcept noinline nointerpolation non_coherent noncoherent noperspective null nullptr of
+  operator package packoffset partition pass patch pixelfragment precise precision premerge priv protected pub public
+  readonly ref regardless register reinterpret_cast require resource restrict self set shared sizeof smooth snorm
+  static static_assert static_cast std subroutine super target template this thread_local throw trait try type typedef
+  typeid typename typeof union unless unorm unsafe unsized use using varying virtual volatile wgsl where with writeonly
+  yield`.split(/\s+/),
+);
+
 /** The floors of the house, from the ground up: a room imports from its own floor and from those below. */
 const FLOORS: readonly (readonly string[])[] = [
   ["kernels/errors.ts", "kernels/policy/config.ts"],
@@ -115,6 +133,14 @@ Deno.test("house: no shader declares more storage buffers than WebGPU promises",
     [...code(path).matchAll(/var<storage/g)].length > MOST_BINDINGS
   );
   assertEquals(greedy, []);
+});
+
+Deno.test("house: no shader uses a word that WGSL reserves", () => {
+  const words = (path: string) => code(path).match(/\b[A-Za-z_]\w*/g) ?? [];
+  const reserved = shaders.flatMap((path) =>
+    words(path).filter((word) => RESERVED.has(word)).map((word) => `${path}: ${word}`)
+  );
+  assertEquals(reserved, []);
 });
 
 Deno.test("house: no WGSL outside kernels/ and its tests", () => {
