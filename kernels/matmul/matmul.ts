@@ -14,7 +14,7 @@ import { type Activation, ACTIVATION_FUNCTIONS, ACTIVATIONS } from "../activatio
 import { InputError } from "../errors.ts";
 import { type ElementKernel, elementKernel } from "../gpu/elements.ts";
 import { linearGroups, type Tape } from "../gpu/tape.ts";
-import { dummyTensor, type Tensor } from "../gpu/tensor.ts";
+import { type DType, dummyTensor, type Tensor } from "../gpu/tensor.ts";
 import { columnSum } from "../reduce/sum.ts";
 import { passGrad } from "../residual/add.ts";
 import epilogue from "./epilogue.wgsl" with { type: "text" };
@@ -62,6 +62,8 @@ export interface MatmulOptions {
   readonly batch?: number;
   /** Overrides the adapter's schedule. */
   readonly schedule?: MatmulSchedule;
+  /** Element type of a new result; f32 where absent. Sums are float32 whatever A, B and C hold. */
+  readonly dtype?: DType;
   /** Name of the result's tensor. */
   readonly name?: string;
 }
@@ -108,7 +110,8 @@ export function matmul(
 ): Tensor {
   const { batch = 1, bias = null, residual = null, columnSums = null } = options;
   const { m, n, k } = sizes(form, a, b, batch, options);
-  const out = options.out ?? tape.tensor(options.name ?? `${a.name}*${b.name}`, [batch * m, n]);
+  const out = options.out ??
+    tape.tensor(options.name ?? `${a.name}*${b.name}`, [batch * m, n], options.dtype);
   checkFit(form, a, b, out, { m, n, k }, options);
   const schedule = options.schedule ?? (tape.gpu.info.software ? "registers" : "tiled");
   const [tileM, tileN] = schedule === "registers" ? [TM, TN] : [TILE, TILE];
@@ -236,14 +239,16 @@ export interface LinearOptions {
   readonly bias?: Tensor | null;
   /** Added to the result; its gradient is the result's. */
   readonly residual?: Tensor | null;
+  /** Element type of the result; f32 where absent. */
+  readonly dtype?: DType;
   /** Name of the result's tensor. */
   readonly name?: string;
 }
 
 /** y = x W^T + bias + residual. x is [rows, in], W is [out, in], y is [rows, out]. */
 export function linear(tape: Tape, x: Tensor, weight: Tensor, options: LinearOptions = {}): Tensor {
-  const { bias = null, residual = null } = options;
-  const y = matmul(tape, "nt", x, weight, { bias, residual, name: options.name });
+  const { bias = null, residual = null, dtype, name } = options;
+  const y = matmul(tape, "nt", x, weight, { bias, residual, dtype, name });
   y.needsGrad = [x, weight, bias, residual].some((t) => t?.needsGrad);
   if (y.needsGrad) tape.onBackward(() => linearBackward(tape, x, weight, options, y.grad!));
   return y;

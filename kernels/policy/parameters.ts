@@ -3,14 +3,23 @@
  *
  * Order in the arena: trainable matrices (weight decay applies), trainable vectors, then frozen parameters. Gradients and
  * optimiser moments exist only for the trainable part.
+ *
+ * With `precision: "f16"` (mixed precision: Micikevicius et al., arXiv:1710.03740) these stay the float32 master weights, and a float16
+ * copy of them, made again after each update, is what matrix products read. Measured figures: `workflows/train/program.ts`.
  */
 import { InputError } from "../errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { readFloats } from "../gpu/readback.ts";
+import { Tape } from "../gpu/tape.ts";
 import { persistent, Tensor } from "../gpu/tensor.ts";
+import { castToF16 } from "../optimizer/cast.ts";
+import { windowOf } from "../reduce/windows.ts";
 import { parameterSpecs, type PolicyConfig, type PolicyWeights } from "./config.ts";
 import { type Lora, loraSpecs } from "./lora.ts";
 import { arenaFloats, pack, type StoredSpec, storedSpecs, unpack } from "./storage.ts";
+
+/** Element type of matmul operands and of the activations kept for the backward pass; sums and gradients are float32. */
+export type Precision = "f32" | "f16";
 
 /** What is trained. */
 export interface ParameterOptions {
@@ -20,12 +29,16 @@ export interface ParameterOptions {
   readonly lora?: Lora | null;
   /** Additional heads: name of the parameter and its shape. */
   readonly extra?: readonly StoredSpec[];
+  /** What matrix products read and which activations they leave: float32 (default), or float16 beside float32 master weights. */
+  readonly precision?: Precision;
 }
 
 interface Slot {
   readonly spec: StoredSpec;
   readonly at: number;
   readonly tensor: Tensor;
+  /** What a matrix product reads: `tensor`, or its float16 copy. */
+  readonly operand: Tensor;
 }
 
 /**
@@ -51,6 +64,8 @@ export class Parameters {
   readonly config: PolicyConfig;
   /** Its adapters. */
   readonly lora: Lora | null;
+  /** Element type of operands and kept activations. */
+  readonly precision: Precision;
   /** All parameters, flat. */
   readonly theta: Tensor;
   /** Gradients of the trainable parameters, flat; null when everything is frozen. */
@@ -60,12 +75,24 @@ export class Parameters {
   /** The floats [0, trainableEnd) are trained. */
   readonly trainableEnd: number;
   readonly #slots = new Map<string, Slot>();
+  /** The float16 copy of theta, and what makes it; null in float32. */
+  readonly #halves: Tensor | null;
+  readonly #castAll: Tape | null;
 
   /** Arenas of the right size, filled with zeros; see {@linkcode loadParameters}. */
   constructor(gpu: Gpu, config: PolicyConfig, options: ParameterOptions = {}) {
     this.gpu = gpu;
     this.config = config;
     this.lora = options.lora ?? null;
+    this.precision = options.precision ?? "f32";
+    const half = this.precision === "f16";
+    if (half && !gpu.hasF16) {
+      throw new InputError(
+        `precision f16 needs an adapter with shader-f16, which ${
+          gpu.info.description || gpu.info.vendor || "this one"
+        } has not: write precision: f32`,
+      );
+    }
     const isTrained = trainedBy(options);
     const specs = [
       ...storedSpecs(config),
@@ -76,11 +103,15 @@ export class Parameters {
     const matrices = trained.filter((spec) => spec.shape.length > 1);
     const vectors = trained.filter((spec) => spec.shape.length === 1);
     const frozen = specs.filter((spec) => !isTrained(spec.name));
-    const floats = (list: readonly StoredSpec[]) => list.reduce((n, s) => n + arenaFloats(s), 0);
+    const size = (spec: StoredSpec) => arenaFloats(spec, half ? 128 : 64);
+    const floats = (list: readonly StoredSpec[]) => list.reduce((n, s) => n + size(s), 0);
     this.decayEnd = floats(matrices);
     this.trainableEnd = this.decayEnd + floats(vectors);
     this.theta = persistent(gpu, "theta", [this.trainableEnd + floats(frozen)]);
     this.gradients = this.trainableEnd > 0 ? persistent(gpu, "d_theta", [this.trainableEnd]) : null;
+    this.#halves = half ? persistent(gpu, "theta f16", [this.theta.columns], "f16") : null;
+    this.#castAll = this.#halves && new Tape(gpu, "weights to f16");
+    if (this.#castAll) castToF16(this.#castAll, this.theta, this.#halves!);
     let at = 0;
     for (const spec of [...matrices, ...vectors, ...frozen]) {
       const tensor = new Tensor(spec.name, spec.storedShape, "f32", this.theta.place, 4 * at);
@@ -94,16 +125,37 @@ export class Parameters {
           4 * at,
         );
       }
-      this.#slots.set(spec.name, { spec, at, tensor });
-      at += arenaFloats(spec);
+      const operand = this.#halves
+        ? new Tensor(spec.name, spec.storedShape, "f16", this.#halves.place, 2 * at)
+        : tensor;
+      operand.needsGrad = tensor.needsGrad;
+      operand.grad = tensor.grad;
+      this.#slots.set(spec.name, { spec, at, tensor, operand });
+      at += size(spec);
     }
   }
 
-  /** A parameter by its internal name. */
-  get(name: string): Tensor {
+  #slot(name: string): Slot {
     const slot = this.#slots.get(name);
     if (!slot) throw new InputError(`this policy has no parameter ${name}`);
-    return slot.tensor;
+    return slot;
+  }
+
+  /** A parameter by its internal name, in float32. */
+  get(name: string): Tensor {
+    return this.#slot(name).tensor;
+  }
+
+  /** A weight as matrix products read it, of element type `precision`; its gradient is that of {@linkcode Parameters.get}. */
+  operand(name: string): Tensor {
+    return this.#slot(name).operand;
+  }
+
+  /** Appends what brings the operands up to date after an update of the trained parameters; nothing in float32. */
+  recordOperands(tape: Tape): void {
+    if (!this.#halves) return;
+    const trained = { start: 0, length: this.trainableEnd };
+    castToF16(tape, windowOf(this.theta, trained), windowOf(this.#halves, trained));
   }
 
   /** A parameter that may be absent (a bias). */
@@ -131,8 +183,7 @@ export class Parameters {
    */
   load(tensors: ReadonlyMap<string, Float32Array>): void {
     for (const [name, values] of tensors) {
-      const slot = this.#slots.get(name);
-      if (!slot) throw new InputError(`this policy has no parameter ${name}`);
+      const slot = this.#slot(name);
       const want = slot.spec.shape.reduce((a, b) => a * b, 1);
       if (values.length !== want) {
         throw new InputError(
@@ -143,6 +194,7 @@ export class Parameters {
       pack(slot.spec, values, image, 0);
       this.gpu.device.queue.writeBuffer(this.theta.place.buffer!, 4 * slot.at, image);
     }
+    this.#castAll?.run();
   }
 
   /**
@@ -187,6 +239,8 @@ export class Parameters {
   destroy(): void {
     this.theta.place.buffer?.destroy();
     this.gradients?.place.buffer?.destroy();
+    this.#halves?.place.buffer?.destroy();
+    this.#castAll?.destroy();
   }
 }
 

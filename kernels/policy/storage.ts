@@ -71,10 +71,13 @@ export function storedSpecs(config: PolicyConfig): StoredSpec[] {
   });
 }
 
-/** Floats a parameter takes in an arena: rows padded to four, the whole to 64 so that it can be bound. */
-export function arenaFloats(spec: StoredSpec): number {
+/**
+ * Floats a parameter takes in an arena: rows padded to four, the whole to `alignment` so that it can be bound, at a multiple of 256
+ * bytes: 64 floats, or 128 halves.
+ */
+export function arenaFloats(spec: StoredSpec, alignment = 64): number {
   const { stored } = new Tensor(spec.name, spec.storedShape);
-  return Math.ceil(stored / 64) * 64;
+  return Math.ceil(stored / alignment) * alignment;
 }
 
 /** Copies host values (logical layout) into their place in an arena image. */

@@ -19,7 +19,7 @@ import { norm } from "../norm/norm.ts";
 import { add } from "../residual/add.ts";
 import { rotate } from "../rope/rope.ts";
 import { addLora, loraScale, storedRows } from "./lora.ts";
-import type { Parameters } from "./parameters.ts";
+import type { Parameters, Precision } from "./parameters.ts";
 import { headStride } from "./storage.ts";
 
 /** Dropout streams of the adapters start here, beyond those of any layer. */
@@ -86,7 +86,7 @@ export function transformer(
 /** Logits [rows of hidden, vocabulary] by the output head (the embedding, where tied). */
 export function languageModelHead(tape: Tape, parameters: Parameters, hidden: Tensor): Tensor {
   const head = parameters.config.tiedHead ? "embed.weight" : "head.weight";
-  return linear(tape, hidden, parameters.get(head), { name: "logits" });
+  return linear(tape, hidden, parameters.operand(head), { name: "logits" });
 }
 
 function block(
@@ -121,7 +121,7 @@ function block(
       config,
       stride,
     )
-    : attention(tape, qkv, input.starts, shape, config, stride);
+    : attention(tape, qkv, input.starts, shape, config, stride, undefined, parameters.precision);
   const attended = joined(
     tape,
     parameters,
@@ -132,14 +132,23 @@ function block(
     2 * layer + 1,
   );
   const normed = normBy(tape, parameters, config.parallelResidual ? x : attended, `${name}.norm2`);
-  const up = project(tape, parameters, normed, `${name}.mlp.up`, options);
-  const inner = activation(tape, up, config.activation);
+  const up = project(
+    tape,
+    parameters,
+    normed,
+    `${name}.mlp.up`,
+    options,
+    null,
+    parameters.precision,
+  );
+  const inner = activation(tape, up, config.activation, parameters.precision);
   return joined(tape, parameters, inner, `${name}.mlp.down`, attended, options, 2 * layer + 2);
 }
 
 function normBy(tape: Tape, parameters: Parameters, x: Tensor, name: string): Tensor {
-  const { normEps } = parameters.config;
-  return norm(tape, x, parameters.get(`${name}.weight`), parameters.find(`${name}.bias`), normEps);
+  const { config, precision } = parameters;
+  const [weight, bias] = [parameters.get(`${name}.weight`), parameters.find(`${name}.bias`)];
+  return norm(tape, x, weight, bias, config.normEps, precision);
 }
 
 /** residual + dropout(project(x)); the sum is fused into the projection where there is no dropout. */
@@ -175,17 +184,18 @@ function project(
   name: string,
   options: TransformerOptions,
   residual: Tensor | null = null,
+  dtype: Precision = "f32",
 ): Tensor {
-  const weight = parameters.get(`${name}.weight`);
+  const weight = parameters.operand(`${name}.weight`);
   const bias = parameters.find(`${name}.bias`);
-  const y = linear(tape, x, weight, { bias, residual, name });
+  const y = linear(tape, x, weight, { bias, residual, dtype, name });
   const { lora, config } = parameters;
   lora?.targets.forEach((target, i) => {
     if (target.parameter !== `${name}.weight`) return;
     const { start, count } = storedRows(config, target);
     const branch = {
-      a: parameters.get(`lora.${target.name}.A`),
-      b: parameters.get(`lora.${target.name}.B`),
+      a: parameters.operand(`lora.${target.name}.A`),
+      b: parameters.operand(`lora.${target.name}.B`),
       columnStart: start,
       columnCount: count,
       scale: loraScale(lora),
