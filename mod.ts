@@ -10,7 +10,7 @@
  * import * as infant from "@infant/toolkit";
  *
  * const { config } = await infant.loadConfig({
- *   overrides: ["stages.pretrain.steps=20", "stages.imprint.steps=5", "evaluate.dialogues=1"],
+ *   overrides: ["stages.pretrain.steps=20", "stages.imprint.steps=5", "stages.imprint.fisher=null", "evaluate.dialogues=1"],
  * });
  * const result = await infant.train({
  *   config,
@@ -40,6 +40,9 @@
 
 // 1. Numerics: device, tape, operations, losses, optimiser, transformer, generation.
 export * from "./kernels/mod.ts";
+
+export { prepareAdapter } from "./workflows/setup/process.ts";
+export type { AdapterSetup, FoundAdapter } from "./workflows/setup/adapter.ts";
 
 // 2. Models and tokenizers: Hugging Face folders, GGUF and llama2.c in; folders, adapters and ONNX out.
 export {
@@ -106,6 +109,7 @@ export {
 export { fisherDiagonal, type FisherOptions } from "./workflows/train/fisher.ts";
 export { train, type TrainResult } from "./workflows/train/trainer.ts";
 export type { TrainerRequest } from "./workflows/train/prepare.ts";
+export { scoreTable } from "./workflows/train/summary.ts";
 export { trainInWorker, type WorkerRequest } from "./workflows/train/in_worker.ts";
 export type { CheckpointPlace } from "./workflows/run_folder.ts";
 export { combine, type Reporter, silent, type StepReport } from "./workflows/logging/reporter.ts";
@@ -135,7 +139,7 @@ export {
   type Interval,
 } from "./workflows/theory/intervals.ts";
 
-// 7. Charts: Vega-Lite, drawn without a browser.
+// 7. Charts without a browser, and what a notebook shows.
 export { type ChartSpec, type Displayable, displayable, toSvg } from "./workflows/report/chart.ts";
 export {
   examChart,
@@ -144,3 +148,4 @@ export {
   runFigure,
   type RunRecord,
 } from "./workflows/report/run_figure.ts";
+export { type Display, judgedReplies, notebookReporter } from "./workflows/report/notebook.ts";

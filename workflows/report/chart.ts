@@ -121,6 +121,6 @@ export function displayable(spec: ChartSpec, text: string): Displayable {
 async function toPng(svg: string): Promise<Uint8Array | null> {
   const resvg = await import("@resvg/resvg-js").catch(() => null);
   if (resvg === null) return null;
-  const options = { fitTo: { mode: "zoom", value: 2 } } as const;
+  const options = { fitTo: { mode: "zoom", value: 1.5 } } as const;
   return new resvg.Resvg(svg, options).render().asPng();
 }

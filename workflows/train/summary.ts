@@ -30,7 +30,7 @@ export function summaryLines(result: TrainResult, folder: string): string[] {
 }
 
 /** Policies by stage, each rate with its exact 95% interval. */
-function scoreTable(scores: Readonly<Record<string, Headline>>): string[] {
+export function scoreTable(scores: Readonly<Record<string, Headline>>): string[] {
   const names = Object.keys(scores);
   if (names.length === 0) return [];
   const head = [

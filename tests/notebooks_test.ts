@@ -1,0 +1,100 @@
+/**
+ * Every notebook runs from top to bottom, headless, and every cell that should show something does.
+ *
+ * Jupyter gets a kernel specification of the Deno that runs this test, in a folder of its own, so that nothing changes for the user.
+ */
+import { assert, assertEquals } from "./assert.ts";
+
+const FOLDER = new URL("../notebooks/", import.meta.url);
+
+interface Output {
+  readonly output_type: string;
+  readonly text?: readonly string[] | string;
+  readonly data?: Readonly<Record<string, unknown>>;
+  readonly evalue?: string;
+}
+
+interface Cell {
+  readonly cell_type: string;
+  readonly source: readonly string[] | string;
+  readonly outputs?: readonly Output[];
+}
+
+const joined = (text: readonly string[] | string | undefined): string =>
+  typeof text === "string" ? text : (text ?? []).join("");
+
+/** Whether Jupyter can execute notebooks here. */
+async function jupyterRuns(): Promise<boolean> {
+  try {
+    const { success } = await new Deno.Command("jupyter", {
+      args: ["nbconvert", "--version"],
+      stdout: "null",
+      stderr: "null",
+    }).output();
+    return success;
+  } catch {
+    return false;
+  }
+}
+
+/** Executes a notebook and returns its cells with their outputs. */
+async function execute(name: string): Promise<Cell[]> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.mkdir(`${folder}/kernels/deno`, { recursive: true });
+    const kernel = {
+      argv: [Deno.execPath(), "jupyter", "--kernel", "--conn", "{connection_file}"],
+      display_name: "Deno",
+      language: "typescript",
+    };
+    await Deno.writeTextFile(`${folder}/kernels/deno/kernel.json`, JSON.stringify(kernel));
+    const output = ["--output-dir", folder, "--output", "executed.ipynb"];
+    const { success, stderr } = await new Deno.Command("jupyter", {
+      args: ["nbconvert", "--to", "notebook", "--execute", name, ...output],
+      cwd: FOLDER,
+      env: { JUPYTER_PATH: folder },
+    }).output();
+    assert(success, new TextDecoder().decode(stderr));
+    return JSON.parse(await Deno.readTextFile(`${folder}/executed.ipynb`)).cells;
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** The media types that a cell displayed. */
+function shown(cell: Cell): Set<string> {
+  return new Set((cell.outputs ?? []).flatMap(({ data }) => Object.keys(data ?? {})));
+}
+
+const names = [...Deno.readDirSync(FOLDER)].map(({ name }) => name)
+  .filter((name) => name.endsWith(".ipynb")).sort();
+const runs = await jupyterRuns();
+const reason = runs ? "" : " (skipped: jupyter nbconvert is not installed)";
+
+Deno.test("notebooks: there is one", () => assert(names.includes("first_policy.ipynb")));
+
+for (const name of names) {
+  Deno.test({ name: `notebooks: ${name} runs headless${reason}`, ignore: !runs }, async () => {
+    const cells = (await execute(name)).filter(({ cell_type }) => cell_type === "code");
+    for (const cell of cells) {
+      const source = joined(cell.source);
+      const outputs = cell.outputs ?? [];
+      const errors = outputs.filter(({ output_type }) => output_type === "error");
+      assertEquals(errors.map(({ evalue }) => evalue), [], source);
+      if (source.includes("console.log")) assert(joined(outputs[0]?.text).length > 0, source);
+      if (source.includes("jupyter.display(")) assert(shown(cell).has("text/plain"), source);
+      if (source.includes("displayable(")) {
+        assert(shown(cell).has("application/vnd.vegalite.v5+json"), source);
+        assert(shown(cell).has("image/png"), source);
+      }
+    }
+    const texts = cells.flatMap(({ outputs = [] }) =>
+      outputs.map(({ data }) => joined(data?.["text/plain"] as string | undefined))
+    );
+    if (name !== "first_policy.ipynb") return;
+    const losses = texts.map((text) => /^held-out loss (\S+) -> (\S+) -> /.exec(text))
+      .find((match) => match !== null);
+    assert(losses && Number(losses[2]) < Number(losses[1]) / 3, `losses: ${losses}`);
+    assert(texts.some((text) => text.includes("right (refusal)")), "no refusal was judged right");
+  });
+}
