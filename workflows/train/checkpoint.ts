@@ -12,6 +12,7 @@
  * that the stage began with.
  */
 import { InputError } from "../../kernels/errors.ts";
+import type { LossScalerState } from "../../kernels/optimizer/loss_scaler.ts";
 import type { PolicyWeights } from "../../kernels/policy/config.ts";
 import type { Tokenizer } from "../data/tokenizers/tokenizer.ts";
 import { writeFolderAtomic } from "../files.ts";
@@ -50,6 +51,8 @@ export interface StageState extends CheckpointPlace {
   readonly heldOutBefore: number | null;
   /** Metrics of the steps since the last row of `metrics.jsonl`. */
   readonly unlogged: readonly StepMetrics[];
+  /** State of the loss scale after the last row; null in float32. */
+  readonly lossScale?: LossScalerState | null;
   /** Scores at the stage's end. */
   readonly scores?: Readonly<Record<string, unknown>>;
 }

@@ -120,13 +120,13 @@ async function checkStages(config: TrainConfig, policy: PolicyConfig): Promise<v
  */
 function tryPrograms(
   gpu: Gpu,
-  { lora, seed }: TrainConfig,
+  { lora, seed, precision }: TrainConfig,
   policy: PolicyConfig,
   stages: readonly PreparedStage[],
 ): number {
   const adapter = lora && newAdapter(policy, lora, seed);
   const sizes = stages.map(({ stage, steps }) => {
-    const built = buildStage(gpu, { policy, adapter, stage, steps, seed });
+    const built = buildStage(gpu, { policy, adapter, stage, steps, seed, precision });
     built.destroy();
     return built.parameters.trainableEnd;
   });

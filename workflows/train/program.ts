@@ -11,6 +11,7 @@ import { type EncodeHook, Tape } from "../../kernels/gpu/tape.ts";
 import { persistent, Tensor, upload } from "../../kernels/gpu/tensor.ts";
 import { crossEntropy } from "../../kernels/losses/cross_entropy.ts";
 import { klDivergence } from "../../kernels/losses/kl_divergence.ts";
+import { LossScaler, type LossScalerState } from "../../kernels/optimizer/loss_scaler.ts";
 import { adamw, createKnobs, sgd } from "../../kernels/optimizer/optimizer.ts";
 import {
   knobValues,
@@ -26,10 +27,15 @@ import { ropeTable } from "../../kernels/rope/rope.ts";
 import type { TokenBatch } from "../data/batch.ts";
 import { totalWeight } from "../data/pack/assemble.ts";
 import { hash32 } from "../data/random.ts";
+import {
+  METRIC,
+  METRICS,
+  type StepMetrics,
+  stepMetrics,
+  type SubmittedStep,
+} from "./step_metrics.ts";
 
-/** Places in the metrics vector that each step leaves on the GPU. */
-const METRIC = { crossEntropy: 0, kl: 1, correct: 2, gradNorm: 4, notFinite: 5 } as const;
-const METRICS = 16;
+export type { StepMetrics } from "./step_metrics.ts";
 
 /** Steps whose metrics fit on the GPU before they must be read. */
 const RING_ROWS = 256;
@@ -72,24 +78,11 @@ export interface ProgramSettings {
   readonly seed: number;
   /** What is minimised. */
   readonly objective: Objective;
-}
-
-/** Metrics of one step, read back later. */
-export interface StepMetrics {
-  /** Cross-entropy + rho KL, per token of weight 1. */
-  readonly loss: number;
-  /** Nats per token of weight 1. */
-  readonly crossEntropy: number;
-  /** KL(policy || prior), nats per token; 0 without a prior. */
-  readonly kl: number;
-  /** Share of scored tokens whose target was the most likely one. */
-  readonly accuracy: number;
-  /** Global norm before clipping. */
-  readonly gradNorm: number;
-  /** Of this step. */
-  readonly learningRate: number;
-  /** The gradient was not finite and the update was left out. */
-  readonly skipped: boolean;
+  /**
+   * Dynamic loss scaling, starting from this state: the gradient of the logits is then stored in float16, scaled so that it neither
+   * vanishes nor overflows. Absent or null: it is float32, and unscaled.
+   */
+  readonly lossScale?: LossScalerState | null;
 }
 
 /** The optimiser's moments. */
@@ -161,7 +154,8 @@ export class TrainProgram {
   readonly #gradient: Tape;
   readonly #update: Tape;
   readonly #ring: MetricRing;
-  readonly #pending: { learningRate: number; scored: number }[] = [];
+  readonly #pending: SubmittedStep[] = [];
+  readonly #scaler: LossScaler | null;
 
   /**
    * Records the step; {@linkcode TrainProgram.compile} or the first step builds it.
@@ -173,6 +167,7 @@ export class TrainProgram {
     this.gpu = gpu;
     this.parameters = parameters;
     this.settings = settings;
+    this.#scaler = settings.lossScale ? new LossScaler(settings.lossScale) : null;
     const floats = parameters.trainableEnd;
     this.m = persistent(gpu, "first moment", [floats]);
     this.v = settings.optimizer === "adamw" ? persistent(gpu, "second moment", [floats]) : this.m;
@@ -212,7 +207,9 @@ export class TrainProgram {
       parameters,
       transformer(tape, parameters, tokens, options),
     );
-    const { value, correct } = crossEntropy(tape, logits, tokens.targets, tokens.weights);
+    const { targets, weights, klWeights } = tokens;
+    const d_logits = this.#scaler ? "f16" : "f32";
+    const { value, correct } = crossEntropy(tape, logits, targets, weights, d_logits);
     sumInto(tape, value, this.#metrics, METRIC.crossEntropy, { accumulate: true });
     sumInto(tape, correct, this.#metrics, METRIC.correct, { accumulate: true });
     if (rho > 0) {
@@ -221,7 +218,7 @@ export class TrainProgram {
         const hidden = transformer(tape, prior, tokens, { rope: this.#rope });
         return languageModelHead(tape, prior, hidden);
       });
-      const kl = klDivergence(tape, logits, priorLogits, tokens.klWeights, "policy_prior", rho);
+      const kl = klDivergence(tape, logits, priorLogits, klWeights, "policy_prior", rho, d_logits);
       sumInto(tape, kl, this.#metrics, METRIC.kl, { accumulate: true, scale: 1 / rho });
     }
     tape.backward();
@@ -249,6 +246,7 @@ export class TrainProgram {
       const momentum = { momentum: settings.momentum };
       sgd(tape, arenas, this.#metrics, METRIC.gradNorm, this.#knobs, { ...extent, ...momentum });
     }
+    parameters.recordOperands(tape);
     return tape;
   }
 
@@ -287,7 +285,8 @@ export class TrainProgram {
     if (!(total > 0)) {
       throw new InputError(`step ${step}: no token of the batch has a weight above 0`);
     }
-    batches.forEach((batch, i) => this.#tokens.upload(batch, 1 / total, i));
+    const lossScale = this.#scaler?.scale ?? 1;
+    batches.forEach((batch, i) => this.#tokens.upload(batch, lossScale / total, i));
     this.#writeKnobs(step);
     const encoder = this.gpu.device.createCommandEncoder({ label: "training step" });
     encoder.clearBuffer(this.parameters.gradients!.place.buffer!);
@@ -305,19 +304,41 @@ export class TrainProgram {
       (n, { weights }) => n + weights.reduce((k, w) => k + Number(w > 0), 0),
       0,
     );
-    this.#pending.push({ learningRate: learningRate(step, settings.schedule), scored });
+    this.#pending.push({ learningRate: learningRate(step, settings.schedule), scored, lossScale });
   }
 
   #writeKnobs(step: number): void {
     const { schedule, betas, maxGradNorm, seed } = this.settings;
-    const knobs = { schedule, beta1: betas[0], beta2: betas[1], maxGradNorm: maxGradNorm ?? 0 };
+    const knobs = {
+      schedule,
+      beta1: betas[0],
+      beta2: betas[1],
+      maxGradNorm: maxGradNorm ?? 0,
+      lossScale: this.#scaler?.scale,
+    };
     upload(this.gpu, this.#knobs, knobValues(step, knobs));
     if (this.#drops) {
       upload(this.gpu, this.#dropoutSeed, Uint32Array.of(hash32(seed, step), 0, 0, 0));
     }
   }
 
-  /** Gradients alone, without update or metrics: for Fisher estimates and tests. Clears the gradient first. */
+  /** State of the loss scale, for a checkpoint; null where there is none. */
+  get lossScale(): LossScalerState | null {
+    return this.#scaler?.state ?? null;
+  }
+
+  /**
+   * Lets the loss scale learn from finished steps, oldest first; later steps use the new one. Since the host hears of an overflow
+   * only when it reads metrics, all steps since share one scale: once it changed, the rest of them say nothing about the new one.
+   * To resume exactly, call this at the same steps with the same rows.
+   */
+  adjustLossScale(rows: readonly StepMetrics[]): void {
+    for (const { lossScale, skipped } of rows) {
+      if (lossScale === this.#scaler?.scale) this.#scaler.update(skipped);
+    }
+  }
+
+  /** Gradients alone, without update, metrics or loss scale: for Fisher estimates and tests. Clears the gradient first. */
   gradientOnly(batch: TokenBatch, weightScale: number, after?: EncodeHook): void {
     this.#tokens.upload(batch, weightScale);
     const encoder = this.gpu.device.createCommandEncoder({ label: "gradient" });
@@ -334,20 +355,7 @@ export class TrainProgram {
   async metrics(): Promise<StepMetrics[]> {
     const { rho } = this.settings.objective;
     const rows = await this.#ring.drain();
-    return rows.map((row) => {
-      const { learningRate, scored } = this.#pending.shift()!;
-      const kl = row[METRIC.kl];
-      const crossEntropy = row[METRIC.crossEntropy];
-      return {
-        loss: crossEntropy + rho * kl,
-        crossEntropy,
-        kl,
-        accuracy: row[METRIC.correct] / scored,
-        gradNorm: row[METRIC.gradNorm],
-        learningRate,
-        skipped: row[METRIC.notFinite] !== 0,
-      };
-    });
+    return rows.map((row) => stepMetrics(row, rho, this.#pending.shift()!));
   }
 
   /** Time per kernel of one gradient pass over the current batch, as a table. */

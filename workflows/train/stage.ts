@@ -52,7 +52,9 @@ export async function trainStage(
   const { stage, data, steps } = run.stages[i];
   const adapter = resumed?.adapter ??
     (config.lora && newAdapter(weights.config, config.lora, config.seed));
-  const options = { policy: weights.config, adapter, stage, steps, seed: config.seed };
+  const { seed, precision } = config;
+  const { lossScale } = resumed?.state ?? {};
+  const options = { policy: weights.config, adapter, stage, steps, seed, precision, lossScale };
   const { parameters, prior, program, destroy } = buildStage(gpu, options);
   try {
     prior?.load(weights.tensors);
@@ -115,8 +117,9 @@ async function steppingLoop(session: Session, first: number): Promise<number> {
 }
 
 /** Reports the mean of the metrics since the last time as one row. */
-function logRow({ stage, run, data, unlogged }: Session, done: number): void {
+function logRow({ stage, run, data, program, unlogged }: Session, done: number): void {
   const rows = unlogged.splice(0);
+  program.adjustLossScale(rows);
   const mean = (of: (row: StepMetrics) => number) =>
     rows.reduce((sum, row) => sum + of(row), 0) / rows.length;
   const tokens = done * stage.gradient_accumulation * data.source.tokensPerBatch;
@@ -215,6 +218,7 @@ async function save(
       complete,
       heldOutBefore: before,
       unlogged,
+      lossScale: program.lossScale,
       scores: run.scores[stage.name] as unknown as Record<string, unknown> | undefined,
     },
     trainerState: run.log.state(),

@@ -3,8 +3,9 @@
  */
 import { type Gpu, mib } from "../../kernels/gpu/device.ts";
 import { InputError } from "../../kernels/errors.ts";
+import { LossScaler, type LossScalerState } from "../../kernels/optimizer/loss_scaler.ts";
 import type { PolicyConfig } from "../../kernels/policy/config.ts";
-import { Parameters } from "../../kernels/policy/parameters.ts";
+import { Parameters, type Precision } from "../../kernels/policy/parameters.ts";
 import { arenaFloats, storedSpecs } from "../../kernels/policy/storage.ts";
 import { type StageConfig, warmupSteps } from "../config/config.ts";
 import type { LoraAdapter } from "../model_files/lora.ts";
@@ -28,6 +29,9 @@ export interface StageProgramOptions {
   readonly stage: StageConfig;
   readonly steps: number;
   readonly seed: number;
+  readonly precision: Precision;
+  /** Where loss scaling goes on; absent: it starts anew (in float16) or is not used. */
+  readonly lossScale?: LossScalerState | null;
 }
 
 /**
@@ -35,12 +39,15 @@ export interface StageProgramOptions {
  * @throws {InputError} when it does not fit the adapter.
  */
 export function buildStage(gpu: Gpu, options: StageProgramOptions): StageProgram {
-  const { policy, adapter, stage, steps, seed } = options;
+  const { policy, adapter, stage, steps, seed, precision } = options;
   const rho = priorWeight(stage);
   const lora = adapter && loraForPolicy(adapter);
-  const parameters = new Parameters(gpu, policy, { lora });
-  const prior = rho > 0 ? new Parameters(gpu, policy, { trainable: false }) : null;
-  const settings = programSettings(stage, steps, seed, { rho, prior });
+  const parameters = new Parameters(gpu, policy, { lora, precision });
+  const prior = rho > 0 ? new Parameters(gpu, policy, { trainable: false, precision }) : null;
+  const settings = {
+    ...programSettings(stage, steps, seed, { rho, prior }),
+    lossScale: precision === "f16" ? options.lossScale ?? new LossScaler().state : null,
+  };
   const program = new TrainProgram(parameters, settings);
   const destroy = () => {
     program.destroy();

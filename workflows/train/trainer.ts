@@ -90,7 +90,8 @@ async function runStages(run: Run, prepared: PreparedRun): Promise<string> {
 }
 
 async function examineUntrained(run: Run, weights: PolicyWeights): Promise<void> {
-  const parameters = loadParameters(run.gpu, weights, { trainable: false });
+  const { precision } = run.request.config;
+  const parameters = loadParameters(run.gpu, weights, { trainable: false, precision });
   await examine(run, "untrained", parameters);
   parameters.destroy();
 }
