@@ -63,9 +63,9 @@ export function generateCommand(): Command<typeof OPTIONS> {
     options: OPTIONS,
     notes: [
       "",
-      '  deno task generate --model runs/first/checkpoints/imprint-100 --chat --prompt "may i help you ?"',
+      '  deno task generate --model runs/first/checkpoints/imprint-100 --chat --prompt "hello ."',
       "  deno task generate --model stories.bin --tokenizer tok.bin --greedy --max-new-tokens 200",
-      "  deno task generate --model model --tokens 1,2,3 --max-new-tokens 0 --logits logits.safetensors",
+      "  deno task generate --model model --tokens 1,2,3 --max-new-tokens 0 --logits l.safetensors",
     ],
     async run({ values, note }) {
       const path = values.model;
@@ -91,7 +91,7 @@ export function generateCommand(): Command<typeof OPTIONS> {
       const parameters = loadParameters(gpu, model.weights, { trainable: false });
       if (values.logits !== undefined) await writeLogits(parameters, prompt, values.logits);
       const ids = maxNew > 0 ? await reply(parameters, prompt, maxNew, settings) : [];
-      parameters.destroy();
+      gpu.close();
       if (ids.length === maxNew && maxNew < asked) {
         note(`note: the reply ends at the model's context of ${config.context} tokens`);
       }
@@ -133,8 +133,8 @@ function promptIds(values: GenerateValues, { tokenizer, weights }: LoadedModel):
   if (values.tokens !== undefined) return parseIds(values.tokens, weights.config.vocabSize);
   if (!tokenizer) {
     throw new InputError(
-      `${values.model}: there is no tokenizer beside the weights: name one with --tokenizer FILE, ` +
-        "or give token ids with --tokens 1,2,3",
+      `${values.model}: there is no tokenizer beside the weights: name one with --tokenizer ` +
+        "FILE, or give token ids with --tokens 1,2,3",
     );
   }
   const text = values.prompt ?? "";
@@ -220,7 +220,10 @@ async function reply(
   }
 }
 
-/** The text that goes on from the prompt's. A model may have rows beyond its tokenizer's words: those have no text. */
+/**
+ * The text that goes on from the prompt's. A model may have rows beyond its tokenizer's words:
+ * those have no text.
+ */
 function textOf(tokenizer: Tokenizer, prompt: readonly number[], ids: readonly number[]): string {
   const known = (list: readonly number[]) => list.filter((id) => id < tokenizer.vocabSize);
   return decodeContinuation(tokenizer, known(prompt), known(ids));

@@ -1,5 +1,6 @@
 /**
- * `deno task verify`: checks this build on this adapter against numbers that others computed, and against itself.
+ * `deno task verify`: checks this build on this adapter against numbers that others computed, and
+ * against itself.
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -29,7 +30,8 @@ export function verifyCommand(): Command<typeof OPTIONS> {
     options: OPTIONS,
     notes: [
       "",
-      "Errors are |got - want| / |want| of a whole tensor. Exit code 1 when a case fails or nothing could be checked.",
+      "Errors are |got - want| / |want| of a whole tensor.",
+      "The exit code is 1 when a case fails, or when nothing could be checked.",
       "",
       "  deno task verify",
       "  deno task verify --golden my-cases",
@@ -55,6 +57,7 @@ export function verifyCommand(): Command<typeof OPTIONS> {
         const gpu = await openGpu({ adapter: values.adapter });
         for (const folder of folders) add(await verifyGolden(gpu, folder));
         if (all || values.invariants) await verifyInvariants(gpu, add);
+        gpu.close();
       }
       const json = report(results);
       closingLines(results, json).forEach(print);

@@ -1,9 +1,9 @@
 /**
  * Known answers: numbers computed elsewhere, against the public function that gives them here.
  *
- * A file is `{"cases": [{"id": "area.kind/number", "inputs", "expected", "tolerance"}]}`. A number passes when
- * |got - want| <= tolerance * max(1, |want|); strings, booleans, null and lengths must be equal; infinities are the strings
- * "Infinity" and "-Infinity".
+ * A file is `{"cases": [{"id": "area.kind/number", "inputs", "expected", "tolerance"}]}`. A number
+ * passes when |got - want| <= tolerance * max(1, |want|); strings, booleans, null and lengths must
+ * be equal; infinities are the strings "Infinity" and "-Infinity".
  */
 import { z } from "zod";
 import { InputError } from "../../kernels/errors.ts";
@@ -28,7 +28,9 @@ const FILE = z.object({
 /** One known answer. */
 export type Answer = z.infer<typeof FILE>["cases"][number];
 
-/** Computes the expected values of a kind by their names; names that it leaves out are not covered. */
+/**
+ * Computes the expected values of a kind by their names; names that it leaves out are not covered.
+ */
 type Solve = (inputs: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>;
 
 /** Takes inputs apart by a schema first. */
@@ -112,7 +114,10 @@ export function verifyAnswer(answer: Answer): CaseResult {
   return { id, checks, notCovered: names.filter((name) => !Object.hasOwn(got, name)) };
 }
 
-/** Largest |got - want| / max(1, |want|) of all numbers in a value; infinite where anything else differs. */
+/**
+ * Largest |got - want| / max(1, |want|) of all numbers in a value; infinite where anything else
+ * differs.
+ */
 export function answerError(got: unknown, want: unknown): number {
   if (typeof got === "number") {
     const number = want === "Infinity" ? Infinity : want === "-Infinity" ? -Infinity : want;

@@ -1,5 +1,6 @@
 /**
- * Golden cases of elastic weight consolidation (INFANT Eq. 14) and of the exact Fisher information (INFANT Eq. 61).
+ * Golden cases of elastic weight consolidation (INFANT Eq. 14) and of the exact Fisher information
+ * (INFANT Eq. 61).
  */
 import { z } from "zod";
 import { accumulateSquares, ewcPenalty } from "../../kernels/fisher/fisher.ts";
@@ -115,8 +116,8 @@ const TRUE_FISHER_INPUTS = z.object({
 });
 
 /**
- * F = mean_x sum_y p(y | x) (d log p(y | x))^2 by enumerating the next token y of each context x; it equals minus the expected
- * second derivative, which the case holds too.
+ * F = mean_x sum_y p(y | x) (d log p(y | x))^2 by enumerating the next token y of each context x;
+ * it equals minus the expected second derivative, which the case holds too.
  */
 export async function checkTrueFisher(gpu: Gpu, golden: GoldenCase): Promise<Check[]> {
   const inputs = golden.inputs(TRUE_FISHER_INPUTS);

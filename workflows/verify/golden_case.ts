@@ -1,11 +1,13 @@
 /**
- * A golden case: a model folder with inputs and the numbers that any correct implementation must give.
+ * A golden case: a model folder with inputs and the numbers that any correct implementation must
+ * give.
  *
  *     config.json, model.safetensors      the model, as Hugging Face stores it
  *     inputs.json                         token ids, masks, labels, hyper-parameters
  *     expected.safetensors, expected.json expected tensors and numbers
  *
- * The case remembers which expected values were asked for, so that what nobody compares is reported and never passes for checked.
+ * The case remembers which expected values were asked for, so that what nobody compares is reported
+ * and never passes for checked.
  */
 import { basename } from "node:path";
 import { z } from "zod";
@@ -131,7 +133,9 @@ export class GoldenCase {
     return names.filter((name) => !this.#used.has(name));
   }
 
-  /** Compares values by internal parameter name with the expected `PREFIX.NAME`, tensor by tensor. */
+  /**
+   * Compares values by internal parameter name with the expected `PREFIX.NAME`, tensor by tensor.
+   */
   compareParameters(
     prefix: string,
     config: PolicyConfig,
@@ -158,8 +162,8 @@ export class GoldenCase {
 }
 
 /**
- * Shifted targets from Hugging Face labels: position i predicts labels[i + 1], unless that is -100. Ids under padding may be
- * anything, so they become 0.
+ * Shifted targets from Hugging Face labels: position i predicts labels[i + 1], unless that is -100.
+ * Ids under padding may be anything, so they become 0.
  */
 export function batchOf({ input_ids, attention_mask, labels }: Labelled): TokenBatch {
   const [rows, length] = [input_ids.length, input_ids[0].length];

@@ -1,10 +1,14 @@
 /**
- * Equivalence classes of training runs: five ways through the same steps that must give the same policy.
+ * Equivalence classes of training runs: five ways through the same steps that must give the same
+ * policy.
  *
- *     8 rows at once  =  8 batches of 1 row, accumulated  =  recomputed activations  =  stopped half-way and resumed from a checkpoint
+ *     8 rows at once  =  8 batches of 1 row, accumulated
+ *                     =  activations recomputed in the backward pass
+ *                     =  stopped half-way and resumed from a checkpoint
  *                     =  every step recorded afresh instead of replayed
  *
- * All but accumulation, which adds in another order, must agree in every bit. The policy and its data are the nursery's.
+ * All but accumulation, which adds in another order, must agree in every bit. The policy and its
+ * data are the nursery's.
  */
 import type { Gpu } from "../../kernels/gpu/device.ts";
 import { readTensors } from "../../kernels/gpu/readback.ts";
@@ -247,7 +251,10 @@ function identical(want: Standing, got: Standing): Check[] {
   }));
 }
 
-/** Largest |a - b|, above 0 where only bits differ, infinite where lengths differ or anything is not finite. */
+/**
+ * Largest |a - b|, above 0 where only bits differ, infinite where lengths differ or anything is not
+ * finite.
+ */
 export function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   if (a.length !== b.length) return Infinity;
   let worst = 0;

@@ -1,5 +1,6 @@
 /**
- * Golden case of value imprinting (INFANT Eq. 7): cross-entropy, KL in both directions, and their sum, with gradients.
+ * Golden case of value imprinting (INFANT Eq. 7): cross-entropy, KL in both directions, and their
+ * sum, with gradients.
  */
 import { z } from "zod";
 import type { Gpu } from "../../kernels/gpu/device.ts";
@@ -68,7 +69,10 @@ function scalar(name: string, value: number, golden: GoldenCase): Check {
   return { quantity: name, worst, limit: LIMITS.forward };
 }
 
-/** Cross-entropy + rho KL(policy || prior), through the trainer's own program with a learning rate of 0. */
+/**
+ * Cross-entropy + rho KL(policy || prior), through the trainer's own program with a learning rate
+ * of 0.
+ */
 async function imprint(
   golden: GoldenCase,
   policy: Parameters,

@@ -99,8 +99,9 @@ async function forwardAndBackward(
 }
 
 /**
- * Greedy generation twice: with a key/value cache, and from scratch for every token. The latter in one pass over prompt and expected
- * reply: causal attention makes its rows those of every prefix, and they choose the expected reply exactly if generation would.
+ * Greedy generation twice: with a key/value cache, and from scratch for every token. The latter in
+ * one pass over prompt and expected reply: causal attention makes its rows those of every prefix,
+ * and they choose the expected reply exactly if generation would.
  */
 async function generation(
   golden: GoldenCase,
@@ -148,7 +149,10 @@ function mostLikely(logits: Float32Array, vocab: number): number[] {
   });
 }
 
-/** Logits from token `first` - 1 on, [tokens.length - first + 1, vocabulary], each token read alone through a cache. */
+/**
+ * Logits from token `first` - 1 on, [tokens.length - first + 1, vocabulary], each token read alone
+ * through a cache.
+ */
 async function cachedLogits(
   parameters: Parameters,
   tokens: readonly number[],
@@ -239,7 +243,10 @@ async function training(
   }
 }
 
-/** A key bias has next to no gradient: its few digits decide what Adam divides by, in PyTorch's float32 as well. */
+/**
+ * A key bias has next to no gradient: its few digits decide what Adam divides by, in PyTorch's
+ * float32 as well.
+ */
 function finalParameters(
   golden: GoldenCase,
   config: PolicyConfig,

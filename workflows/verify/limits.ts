@@ -1,8 +1,9 @@
 /**
  * How far a result may lie from its reference, as |got - want| / |want| in the L2 norm of a tensor.
  *
- * A float32 implementation in PyTorch reaches 5e-7 on logits, 3e-6 on gradients and 5e-5 on trained parameters. Wider limits hide
- * bugs: a norm's epsilon wrong by a factor of ten moves logits by 8e-6 to 7e-5, tanh in place of erf in GELU by 1e-4.
+ * A float32 implementation in PyTorch reaches 5e-7 on logits, 3e-6 on gradients and 5e-5 on trained
+ * parameters. Wider limits hide bugs: a norm's epsilon wrong by a factor of ten moves logits by
+ * 8e-6 to 7e-5, tanh in place of erf in GELU by 1e-4.
  */
 export const LIMITS = {
   /** Logits, log-probabilities, losses and divergences. */

@@ -1,5 +1,6 @@
 /**
- * Golden case of a low-rank adapter: logits with and without it, gradients of its factors, merged weights.
+ * Golden case of a low-rank adapter: logits with and without it, gradients of its factors, merged
+ * weights.
  */
 import type { Gpu } from "../../kernels/gpu/device.ts";
 import { crossEntropy } from "../../kernels/losses/cross_entropy.ts";

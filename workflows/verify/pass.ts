@@ -1,5 +1,6 @@
 /**
- * One forward pass, and a backward pass where there are losses: the smallest use of the policy's kernels.
+ * One forward pass, and a backward pass where there are losses: the smallest use of the policy's
+ * kernels.
  */
 import { readTensors } from "../../kernels/gpu/readback.ts";
 import { Tape } from "../../kernels/gpu/tape.ts";
@@ -33,8 +34,8 @@ export interface Pass {
 }
 
 /**
- * Runs a policy over a batch. `losses` records what is wanted beside the logits; the sum of all recorded losses is what the
- * gradients belong to.
+ * Runs a policy over a batch. `losses` records what is wanted beside the logits; the sum of all
+ * recorded losses is what the gradients belong to.
  */
 export async function runPass(
   parameters: Parameters,

@@ -9,7 +9,10 @@ export interface Report extends Readonly<Record<string, unknown>> {
   readonly passed: number;
   readonly failed: number;
   readonly cases: readonly CaseSummary[];
-  /** Cases that this build has nothing to compare with, and parts of cases as `case: quantity`; neither passed nor failed. */
+  /**
+   * Cases that this build has nothing to compare with, and parts of cases as `case: quantity`;
+   * neither passed nor failed.
+   */
   readonly not_covered: readonly string[];
 }
 

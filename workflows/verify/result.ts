@@ -51,8 +51,8 @@ export function summarise({ id, checks }: CaseResult): CaseSummary {
 }
 
 /**
- * |got - want| / |want| in the L2 norm over the whole tensor; the absolute norm where `want` is zero, infinite where anything is not
- * finite or the lengths differ.
+ * |got - want| / |want| in the L2 norm over the whole tensor; the absolute norm where `want` is
+ * zero, infinite where anything is not finite or the lengths differ.
  */
 export function relativeError(got: ArrayLike<number>, want: ArrayLike<number>): number {
   if (got.length !== want.length) return Infinity;
@@ -66,7 +66,10 @@ export function relativeError(got: ArrayLike<number>, want: ArrayLike<number>): 
   return Math.sqrt(difference) / (size > 0 ? Math.sqrt(size) : 1);
 }
 
-/** The largest relative error of single values; for series whose later values are much smaller than the first. */
+/**
+ * The largest relative error of single values; for series whose later values are much smaller than
+ * the first.
+ */
 export function largestRelativeError(got: ArrayLike<number>, want: ArrayLike<number>): number {
   if (got.length !== want.length) return Infinity;
   let worst = 0;

@@ -1,8 +1,9 @@
 /**
- * A self-test of the kernels for bug reports: each room once, on a small awkward shape, against its formula in float64.
+ * A self-test of the kernels for bug reports: each room once, on a small awkward shape, against its
+ * formula in float64.
  *
- * It asks whether this adapter and its shader compiler compute what the shaders say; whether the shaders say the right thing is
- * asked by the tests and by the golden cases.
+ * It asks whether this adapter and its shader compiler compute what the shaders say; whether the
+ * shaders say the right thing is asked by the tests and by the golden cases.
  */
 import { openGpu } from "../../kernels/gpu/device.ts";
 import { type CaseSummary, relativeError, summarise } from "./result.ts";

@@ -1,5 +1,6 @@
 /**
- * Golden case of numbers alone: softmax, cross-entropy and divergences on rows that break careless implementations.
+ * Golden case of numbers alone: softmax, cross-entropy and divergences on rows that break careless
+ * implementations.
  */
 import { z } from "zod";
 import { InputError } from "../../kernels/errors.ts";
