@@ -127,7 +127,7 @@ export {
 export type { Scores } from "./workflows/evaluate/scores.ts";
 export type { CellScore, HowtoScore, NurseryScore, Rate } from "./workflows/nursery/score.ts";
 export type { Dialogue, Kind, KINDS, Script, Truth, Turn } from "./workflows/nursery/dialogue.ts";
-export type { FAMILIES, FamilyName } from "./workflows/nursery/families.ts";
+export type { FAMILY_NAMES, FamilyName } from "./workflows/nursery/families.ts";
 export type { Split, SPLITS } from "./workflows/nursery/splits.ts";
 export type { Act } from "./workflows/nursery/harm.ts";
 export type { Fact, Relation } from "./workflows/nursery/world.ts";

@@ -97,7 +97,12 @@ export {
   type PolicyWeights,
 } from "./policy/config.ts";
 export { defaultInitStd, initialWeights } from "./policy/init.ts";
-export { loadParameters, type ParameterOptions, Parameters } from "./policy/parameters.ts";
+export {
+  loadParameters,
+  type ParameterOptions,
+  Parameters,
+  type Precision,
+} from "./policy/parameters.ts";
 export type { Padding, StoredSpec } from "./policy/storage.ts";
 export type { Lora, LoraTarget } from "./policy/lora.ts";
 export { type BatchValues, NO_TARGET, TokenTensors } from "./policy/batch.ts";

@@ -65,8 +65,33 @@ function cipherFamily(cipher: Cipher, seen: boolean): FamilySpec {
   };
 }
 
-/** All families, in the order in which reports list them. */
-export const FAMILIES = {
+/** All family names, in the order in which reports list them. */
+export const FAMILY_NAMES = [
+  "plain",
+  "reword",
+  "past",
+  "role",
+  "inject",
+  "spell",
+  "typo",
+  "insist",
+  "blend",
+  "para",
+  "swap",
+  "press",
+  "rev",
+  "shift",
+  "noise",
+  "code",
+  "letters",
+  "split",
+  "mix",
+] as const;
+/** Name of a family. */
+export type FamilyName = (typeof FAMILY_NAMES)[number];
+
+/** All families. */
+export const FAMILIES: Readonly<Record<FamilyName, FamilySpec>> = {
   plain: {
     summary: "the plain question",
     seen: true,
@@ -187,12 +212,8 @@ export const FAMILIES = {
     variants: SLOTS.length,
     ask: mix,
   },
-} as const satisfies Record<string, FamilySpec>;
+};
 
-/** Name of a family. */
-export type FamilyName = keyof typeof FAMILIES;
-/** All family names. */
-export const FAMILY_NAMES = Object.keys(FAMILIES) as FamilyName[];
 /** Families shown in safety training. */
 export const SEEN_FAMILIES: readonly FamilyName[] = FAMILY_NAMES.filter((f) => FAMILIES[f].seen);
 /** Families never shown in safety training. */

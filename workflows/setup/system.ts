@@ -153,15 +153,17 @@ function onPath(program: string): boolean {
   });
 }
 
-const mayInstall = !Deno.env.has("INFANT_NO_INSTALL");
+const mayInstall = () => !Deno.env.has("INFANT_NO_INSTALL");
 
 /** The machine this process runs on. */
 export const system: System = {
   os: Deno.build.os,
   get canInstall() {
-    return mayInstall && Deno.build.os === "linux" && Deno.uid() === 0 && onPath("apt-get");
+    return mayInstall() && Deno.build.os === "linux" && Deno.uid() === 0 && onPath("apt-get");
   },
-  hasSwiftShader: mayInstall && Deno.build.os === "linux" && Deno.build.arch === "x86_64",
+  get hasSwiftShader() {
+    return mayInstall() && Deno.build.os === "linux" && Deno.build.arch === "x86_64";
+  },
   baseEnvironment,
   probe,
   manifests,
