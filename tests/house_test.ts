@@ -33,7 +33,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["kernels/errors.ts", "kernels/policy/config.ts"],
   ["kernels/gpu"],
   [
-    ..."activation attention dropout embedding matmul norm random reduce residual rope sampling softmax"
+    ..."activation attention dropout embedding matmul norm random reduce residual roof rope sampling softmax"
       .split(" ").map((room) => `kernels/${room}`),
   ],
   ["kernels/losses", "kernels/optimizer", "kernels/fisher", "kernels/policy"],
@@ -42,6 +42,7 @@ const FLOORS: readonly (readonly string[])[] = [
   [
     "workflows/stages",
     "workflows/train",
+    "workflows/bench",
     "workflows/evaluate",
     "workflows/pareto",
     "workflows/serve",
