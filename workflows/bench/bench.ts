@@ -20,11 +20,15 @@ import { disagreement, problemWith } from "./truth.ts";
 
 /** What to measure. */
 export interface BenchRequest {
+  /** The device of the toolkit; the caller closes it. */
   readonly gpu: Gpu;
+  /** In this order. */
   readonly cases: readonly Case[];
   /** Contestants beside the toolkit; they are ended. */
   readonly peers: readonly Contestant[];
+  /** Rounds and their length. */
   readonly race: RaceSettings;
+  /** The cases are the small ones. */
   readonly quick: boolean;
   /** Quote also what was measured on a busy machine. */
   readonly force: boolean;
@@ -36,9 +40,11 @@ export interface BenchRequest {
 export interface Line extends Omit<Result, "answers"> {
   /** Milliseconds of one run. */
   readonly time: Spread | null;
-  /** Per second of the median time: 1e9 operations, 1e9 bytes, tokens. */
+  /** 1e9 floating-point operations per second of the median time. */
   readonly gflops?: number;
+  /** 1e9 bytes per second. */
   readonly gbps?: number;
+  /** Tokens per second. */
   readonly tokensPerSecond?: number;
   /** Its time over the toolkit's, round by round. */
   readonly ratio: Spread | null;
@@ -48,24 +54,37 @@ export interface Line extends Omit<Result, "answers"> {
 
 /** One case with all its contestants; the first is the toolkit as it chooses for itself. */
 export interface CaseReport {
+  /** As in {@linkcode Case}. */
   readonly id: string;
+  /** What it is, for people. */
   readonly title: string;
+  /** What one run does. */
   readonly work: Work;
+  /** One for each contestant. */
   readonly lines: readonly Line[];
 }
 
 /** Everything that was measured. */
 export interface BenchReport {
+  /** When it ended, ISO 8601. */
   readonly date: string;
   /** False when the numbers say nothing about this machine at rest; `doubts` says why. */
   readonly quotable: boolean;
+  /** One line for each reason. */
   readonly doubts: readonly string[];
+  /** A busy machine was no reason. */
   readonly forced: boolean;
+  /** Over the last minute before the start and at the end; the end has our own load in it. */
   readonly loadAverage: { readonly start: number; readonly end: number };
+  /** Where it was measured. */
   readonly machine: Machine;
+  /** The toolkit first. */
   readonly libraries: readonly { name: string; version: string; adapter: string }[];
+  /** Rounds and their length. */
   readonly race: RaceSettings;
+  /** Seed of the initial weights. */
   readonly seed: number;
+  /** In the order measured. */
   readonly cases: readonly CaseReport[];
   /** Largest resident memory seen of each library's process, bytes. */
   readonly peakMemory: Readonly<Record<string, number>>;

@@ -26,7 +26,9 @@ export interface Case {
   readonly id: string;
   /** What it is, for people. */
   readonly title: string;
+  /** What every contestant is asked to do. */
   readonly task: Task;
+  /** What one run of it does. */
   readonly work: Work;
   /** Peers take part. */
   readonly shared: boolean;

@@ -10,10 +10,15 @@ import { normalValues } from "../../kernels/policy/init.ts";
 
 /** C = op(A) op(B): C is [m, n], k is summed over. Stored shapes by form are in {@linkcode storedShapes}. */
 export interface MatmulTask {
+  /** Tells it from other tasks. */
   readonly kind: "matmul";
+  /** Which operand is transposed. */
   readonly form: MatmulForm;
+  /** Rows of C. */
   readonly m: number;
+  /** Columns of C. */
   readonly n: number;
+  /** Summed over. */
   readonly k: number;
   /** The toolkit's schedule; the adapter's own where absent. Peers have no choice. */
   readonly schedule?: MatmulSchedule;
@@ -24,14 +29,19 @@ export interface MatmulTask {
  * one batch that does not change. All libraries start from the same weights.
  */
 export interface GptStepTask {
+  /** Tells it from other tasks. */
   readonly kind: "gpt step";
+  /** The policy. */
   readonly config: PolicyConfig;
+  /** Sequences of the batch. */
   readonly rows: number;
+  /** Tokens of a sequence. */
   readonly length: number;
 }
 
 /** Next to no work, then one wait for its result on the host: what every other time has in it. */
 export interface WaitTask {
+  /** Tells it from other tasks. */
   readonly kind: "wait";
 }
 
@@ -47,10 +57,15 @@ export type OwnTask =
 
 /** Replies of `maxNew` tokens to `batch` prompts. */
 export interface GenerateTask {
+  /** Tells it from other tasks. */
   readonly kind: "generate";
+  /** The policy. */
   readonly config: PolicyConfig;
+  /** Replies made at once. */
   readonly batch: number;
+  /** Tokens of each prompt. */
   readonly promptLength: number;
+  /** Tokens of each reply. */
   readonly maxNew: number;
 }
 

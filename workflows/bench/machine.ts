@@ -8,9 +8,13 @@ export const MAX_LOAD = 2;
 
 /** What a reader of the numbers must know about where they come from. */
 export interface Machine {
+  /** System, release, architecture. */
   readonly os: string;
+  /** Number and model of processors. */
   readonly cpu: string;
+  /** Memory of the machine. */
   readonly memoryBytes: number;
+  /** Version of Deno. */
   readonly deno: string;
 }
 

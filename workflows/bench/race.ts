@@ -12,12 +12,15 @@ const MOST_RUNS = 1000;
 export interface Entry {
   /** Its name in this case, e.g. `infant tiled`. */
   readonly name: string;
+  /** Who runs it. */
   readonly contestant: Contestant;
+  /** What it runs. */
   readonly task: Task;
 }
 
 /** How long to measure. */
 export interface RaceSettings {
+  /** How often each entry is timed. */
   readonly rounds: number;
   /** Each entry runs about this long in a round. */
   readonly targetMs: number;
@@ -25,11 +28,13 @@ export interface RaceSettings {
 
 /** What came out for one entry. */
 export interface Result {
+  /** The entry's name. */
   readonly name: string;
   /** Why it was not timed; null when all is well. */
   readonly problem: string | null;
   /** The first run, with shader compilation. */
   readonly coldMs: number;
+  /** What its answers were. */
   readonly answers: readonly number[];
   /** Runs in each round. */
   readonly count: number;
@@ -43,12 +48,15 @@ export interface Result {
 
 /** Smallest, median and largest of some numbers. */
 export interface Spread {
+  /** Smallest. */
   readonly min: number;
+  /** Middle; the mean of the two middle ones when their number is even. */
   readonly median: number;
+  /** Largest. */
   readonly max: number;
 }
 
-/** @throws {RangeError} when there are none. */
+/** Smallest, median and largest. @throws {RangeError} when there are no values. */
 export function spread(values: readonly number[]): Spread {
   if (values.length === 0) throw new RangeError("the spread of no values");
   const sorted = values.toSorted((a, b) => a - b);
