@@ -16,3 +16,9 @@ export class DeviceError extends Error {
   /** Tells it from other errors. */
   override readonly name = "DeviceError";
 }
+
+/** Folds an error of any library into one line of at most `most` characters. */
+export function oneLine(error: unknown, most = 160): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replace(/\s+/g, " ").trim().slice(0, most);
+}

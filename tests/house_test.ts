@@ -146,7 +146,7 @@ Deno.test("house: no shader uses a word that WGSL reserves", () => {
 
 Deno.test("house: no WGSL outside kernels/ and its tests", () => {
   const strays = paths.filter((path) =>
-    !/^(tests\/)?kernels\//.test(path) && /@(compute|workgroup_size|group\(\d)/.test(code(path))
+    !/^(tests\/)?kernels\//.test(path) && /@compute\s+@workgroup_size|@group\(\d/.test(code(path))
   );
   assertEquals(strays.filter((path) => path !== "tests/house_test.ts"), []);
 });

@@ -6,8 +6,7 @@
  * `<cache>/<owner>--<name>/<commit>/<path in the repository>`.
  */
 import { dirname, join } from "node:path";
-import { InputError } from "../kernels/errors.ts";
-import { oneLine } from "./data/read/bytes.ts";
+import { InputError, oneLine } from "../kernels/errors.ts";
 
 /** How to reach the hub and where to keep what it sends. */
 export interface HubAccess {

@@ -5,7 +5,7 @@
  * the first such error and throws it at the next `check()`, which every submit and read-back calls. All
  * labels are kernel names, so the message says which kernel it was.
  */
-import { DeviceError, InputError } from "../errors.ts";
+import { DeviceError, InputError, oneLine } from "../errors.ts";
 
 /** What to open. */
 export interface GpuOptions {
@@ -28,6 +28,9 @@ export interface AdapterInfo {
 }
 
 /** All other limits stay at WebGPU's defaults, so that a kernel which runs on one adapter runs on any. */
+/** Longest message of the driver that is passed on: shader errors quote code. */
+const MESSAGE = 2000;
+
 const WANTED_LIMITS = ["maxBufferSize", "maxStorageBufferBindingSize"] as const;
 
 /** WebGPU's default, which no kernel exceeds. */
@@ -59,13 +62,13 @@ export class Gpu {
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault?.();
       this.#error ??= new DeviceError(
-        `GPU error: ${oneLine((event as GPUUncapturedErrorEvent).error.message)}`,
+        `GPU error: ${oneLine((event as GPUUncapturedErrorEvent).error.message, MESSAGE)}`,
       );
     });
     device.lost.then((lost) => {
       if (this.#closed) return;
       this.#error = new DeviceError(
-        `the GPU device was lost (${lost.reason ?? "unknown"}): ${oneLine(lost.message)}`,
+        `the GPU device was lost (${lost.reason ?? "unknown"}): ${oneLine(lost.message, MESSAGE)}`,
       );
     });
   }
@@ -105,10 +108,6 @@ export class Gpu {
 /** A size for people. */
 export function mib(bytes: number): string {
   return `${(bytes / 2 ** 20).toFixed(bytes < 2 ** 24 ? 1 : 0)} MiB`;
-}
-
-function oneLine(text: string): string {
-  return text.replace(/\s+/g, " ").trim();
 }
 
 /**

@@ -49,6 +49,8 @@ export class TokenTensors {
   readonly positions: Tensor;
   /** u32: first visible keys. */
   readonly starts: Tensor;
+  /** u32 [4]: seed of the batch's dropout masks, then zeros. */
+  readonly seed: Tensor;
   /** Rows of the batch by token id. */
   readonly idLists: EntryLists;
   /** Rows of the batch by position. */
@@ -89,6 +91,7 @@ export class TokenTensors {
     this.klWeights = add("kl weights", [count], "f32");
     this.positions = add("positions", [count], "u32");
     this.starts = add("starts", [count], "u32");
+    this.seed = add("dropout seed", [4], "u32");
     this.idLists = lists("ids", config.vocabSize);
     this.positionLists = lists("positions", config.context);
     const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
@@ -105,7 +108,7 @@ export class TokenTensors {
    * accumulation over several batches equal to one large batch. `slot` is the micro-batch's number within the step.
    * @throws {InputError} on a wrong size, or a token or position outside the policy's range.
    */
-  upload(values: BatchValues, weightScale = 1, slot = 0): void {
+  upload(values: BatchValues, weightScale = 1, slot = 0, seed = 0): void {
     const { rows, length } = values;
     if (rows !== this.rows || length !== this.length) {
       throw new InputError(
@@ -125,6 +128,7 @@ export class TokenTensors {
     put(this.klWeights, (values.klWeights ?? values.weights).map((w) => w * weightScale));
     put(this.positions, values.positions);
     put(this.starts, values.starts);
+    put(this.seed, Uint32Array.of(seed));
     this.#putLists(this.idLists, values.ids, this.#config.vocabSize, put);
     if (this.#config.positions === "learned") {
       this.#putLists(this.positionLists, values.positions, this.#config.context, put);

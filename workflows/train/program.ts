@@ -149,7 +149,6 @@ export class TrainProgram {
   readonly #tokens: TokenTensors;
   readonly #metrics: Tensor;
   readonly #knobs: Tensor;
-  readonly #dropoutSeed: Tensor;
   readonly #rope: Tensor | null;
   readonly #gradient: Tape;
   readonly #update: Tape;
@@ -180,7 +179,6 @@ export class TrainProgram {
     );
     this.#metrics = persistent(gpu, "metrics", [METRICS]);
     this.#knobs = createKnobs(gpu);
-    this.#dropoutSeed = persistent(gpu, "dropout seed", [4], "u32");
     this.#rope = config.positions === "rope" ? ropeTable(gpu, config) : null;
     this.#ring = new MetricRing(gpu, this.#metrics, RING_ROWS);
     this.#gradient = this.#recordGradient();
@@ -200,7 +198,7 @@ export class TrainProgram {
     const options = {
       rope: this.#rope,
       recompute: settings.recompute,
-      dropout: this.#drops ? { rate: settings.dropout, seed: this.#dropoutSeed } : null,
+      dropout: this.#drops ? { rate: settings.dropout, seed: tokens.seed } : null,
     };
     const logits = languageModelHead(
       tape,
@@ -286,7 +284,10 @@ export class TrainProgram {
       throw new InputError(`step ${step}: no token of the batch has a weight above 0`);
     }
     const lossScale = this.#scaler?.scale ?? 1;
-    batches.forEach((batch, i) => this.#tokens.upload(batch, lossScale / total, i));
+    batches.forEach((batch, i) =>
+      // Each micro-batch drops other values, as the rows of one large batch would.
+      this.#tokens.upload(batch, lossScale / total, i, hash32(settings.seed, step, i))
+    );
     this.#writeKnobs(step);
     const encoder = this.gpu.device.createCommandEncoder({ label: "training step" });
     encoder.clearBuffer(this.parameters.gradients!.place.buffer!);
@@ -308,7 +309,7 @@ export class TrainProgram {
   }
 
   #writeKnobs(step: number): void {
-    const { schedule, betas, maxGradNorm, seed } = this.settings;
+    const { schedule, betas, maxGradNorm } = this.settings;
     const knobs = {
       schedule,
       beta1: betas[0],
@@ -317,9 +318,6 @@ export class TrainProgram {
       lossScale: this.#scaler?.scale,
     };
     upload(this.gpu, this.#knobs, knobValues(step, knobs));
-    if (this.#drops) {
-      upload(this.gpu, this.#dropoutSeed, Uint32Array.of(hash32(seed, step), 0, 0, 0));
-    }
   }
 
   /** State of the loss scale, for a checkpoint; null where there is none. */
@@ -369,7 +367,7 @@ export class TrainProgram {
     this.#update.destroy();
     this.#tokens.destroy();
     this.#ring.destroy();
-    const own = [this.m, this.v, this.#metrics, this.#knobs, this.#dropoutSeed, this.#rope];
+    const own = [this.m, this.v, this.#metrics, this.#knobs, this.#rope];
     for (const tensor of new Set(own)) tensor?.place.buffer?.destroy();
   }
 }

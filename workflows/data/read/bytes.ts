@@ -7,7 +7,7 @@
  */
 import { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
-import { InputError } from "../../../kernels/errors.ts";
+import { InputError, oneLine } from "../../../kernels/errors.ts";
 
 /** The formats a data file can have, by what its text means; compression is apart. */
 export type FileKind = "jsonl" | "json" | "csv" | "tsv" | "parquet" | "text";
@@ -32,12 +32,6 @@ export interface SourceRow {
 
 /** Longest line or document, in UTF-16 units: a file without the expected breaks must not fill the memory. */
 export const MAX_RECORD_LENGTH: number = 2 ** 26;
-
-/** Folds an error of any library into one short line. */
-export function oneLine(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.replace(/\s+/g, " ").trim().slice(0, 160);
-}
 
 /**
  * The bytes of a file, decompressed.

@@ -2,8 +2,8 @@
  * Comma- and tab-separated values (RFC 4180: quoted fields may hold separators, quotes and line breaks),
  * by the package `csv-parse`, streaming.
  */
-import { InputError } from "../../../kernels/errors.ts";
-import { type DataFile, MAX_RECORD_LENGTH, oneLine, readText, type SourceRow } from "./bytes.ts";
+import { InputError, oneLine } from "../../../kernels/errors.ts";
+import { type DataFile, MAX_RECORD_LENGTH, readText, type SourceRow } from "./bytes.ts";
 
 /**
  * Rows of a CSV or TSV file; every value is a string. `header` names the columns of a file that has no

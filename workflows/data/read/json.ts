@@ -4,8 +4,8 @@
  * JSON lines stream. A `.json` document has to be parsed whole, so its size is bounded by the longest string
  * the engine can hold; larger sets belong in JSON lines.
  */
-import { InputError } from "../../../kernels/errors.ts";
-import { type DataFile, oneLine, readText, type SourceRow, splitText } from "./bytes.ts";
+import { InputError, oneLine } from "../../../kernels/errors.ts";
+import { type DataFile, readText, type SourceRow, splitText } from "./bytes.ts";
 
 /** A `.json` document above this many UTF-16 units is refused with advice instead of exhausting memory. */
 const MAX_DOCUMENT_LENGTH = 2 ** 28;

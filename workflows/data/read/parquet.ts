@@ -1,8 +1,8 @@
 /**
  * Parquet files, one row group in memory at a time, by the package `hyparquet` (loaded when first needed).
  */
-import { InputError } from "../../../kernels/errors.ts";
-import { type DataFile, oneLine, type SourceRow } from "./bytes.ts";
+import { InputError, oneLine } from "../../../kernels/errors.ts";
+import { type DataFile, type SourceRow } from "./bytes.ts";
 
 /**
  * Rows of a Parquet file. 64-bit integers become numbers where they are exact.
