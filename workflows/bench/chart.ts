@@ -58,7 +58,7 @@ function bars({ cases }: BenchReport, rate: Rate, prefix: string): Bar[] {
 
 function panel(values: readonly Bar[], title: string): Record<string, unknown> | null {
   if (values.length === 0) return null;
-  const y = { field: "case", type: "nominal", sort: null, title: null, axis: { labelLimit: 320 } };
+  const y = { field: "case", type: "nominal", sort: null, title: null, axis: { labelLimit: 400 } };
   const yOffset = { field: "who", sort: null };
   const x = { field: "rate", type: "quantitative", title };
   return {

@@ -92,7 +92,7 @@ export const benchCommand: Command<typeof OPTIONS> = defineCommand({
       peers.push(await startPeer(name));
     }
     const rounds = values.rounds ?? (quick ? 2 : 5);
-    const race = { rounds, targetMs: quick ? 50 : 500 };
+    const race = { rounds, targetMs: quick ? 50 : 1000 };
     const report = await bench({ gpu, cases, peers, race, quick, force, note }, load);
     for (const peer of peers) await peer.end();
     if (!values.json) console.log(table(report));

@@ -13,7 +13,14 @@ const LIBRARIES: Readonly<Record<PeerName, () => Promise<Library>>> = { "jax-js"
 if (import.meta.main) {
   // Standard output belongs to the protocol; libraries like to talk.
   console.log = console.info = console.error;
-  const contestant = localContestant(await LIBRARIES[Deno.args[0] as PeerName]());
+  const contestant = await LIBRARIES[Deno.args[0] as PeerName]().then(
+    (library) => localContestant(library),
+    (error) => {
+      // The other end quotes this line.
+      console.error(error.message.split("\n")[0]);
+      Deno.exit(1);
+    },
+  );
   const encoder = new TextEncoder();
   await serve(contestant, linesOf(Deno.stdin.readable), (line) => {
     const bytes = encoder.encode(`${line}\n`);
