@@ -34,7 +34,10 @@ export interface NurserySourceOptions {
   readonly packing: boolean;
   /** Leave the demonstrations that refuse out of the KL term. */
   readonly klOnBenign?: boolean;
-  /** Held-out dialogues, for the loss during training. */
+  /**
+   * Validation: demonstrations about combinations that training never shows. The raw corpus speaks of training's combinations
+   * only, so there it means other dialogues; what is learned about new combinations is the exam's question.
+   */
   readonly split?: "train" | "validation";
 }
 
