@@ -29,10 +29,10 @@ const SETTINGS = { betas: [0.9, 0.99], eps: 1e-3, weightDecay: 0.1, maxNorm: 0.5
 const LEARNING_RATE = 0.01;
 const STEPS = 3;
 
-// Measured on lavapipe, at worst: losses 3.6e-7, norms (up to 9.5) 1.1e-6, weights 1.9e-7 of a tensor's norm.
+// Measured on lavapipe, at worst: losses 3.6e-7, norms 7.7e-7, weights 9.9e-8 of a tensor's norm.
 const LOSS_TOLERANCE = 2e-6;
-const NORM_TOLERANCE = 6e-6;
-const WEIGHT_TOLERANCE = 1e-6;
+const NORM_TOLERANCE = 4e-6;
+const WEIGHT_TOLERANCE = 5e-7;
 
 Deno.test("compute shaders get WebGPU's default limits and no more", async () => {
   const gpu = await openGpu();
@@ -125,25 +125,21 @@ async function trainOnGpu(
   return { losses, norms };
 }
 
-// One policy of each kind of norm, activation and positions in the schedules of a GPU; the tests of policies run theirs.
-for (const family of ["gpt2", "llama"] as const) {
-  Deno.test(`${family}: ${STEPS} steps of AdamW within the limits, in the schedules of a GPU`, async () => {
-    const opened = await openGpu();
-    const gpu = new Gpu(opened.device, { ...opened.info, software: false });
-    const config = tinyConfigs[family];
-    const weights = randomWeights(config, 5);
-    const parameters = loadParameters(gpu, weights);
-    const batch = packedBatch(config, 6);
-    const got = await trainOnGpu(parameters, batch);
-    const policy = toPolicy(weights);
-    const want = train(policy, batch, { ...SETTINGS, lr: LEARNING_RATE, steps: STEPS });
-    assert(want.norms[0] > SETTINGS.maxNorm, "clipping was not tried");
-    for (let step = 0; step < STEPS; step++) {
-      assertAlmostEquals(got.losses[step], want.losses[step], LOSS_TOLERANCE);
-      assertAlmostEquals(got.norms[step], want.norms[step], NORM_TOLERANCE);
-    }
-    assertTensors((await parameters.weights()).tensors, policy.parameters, WEIGHT_TOLERANCE);
-    gpu.close();
-    opened.close();
-  });
-}
+Deno.test(`${STEPS} steps of AdamW within the limits, in the schedules of a GPU`, async () => {
+  const opened = await openGpu();
+  const gpu = new Gpu(opened.device, { ...opened.info, software: false });
+  const weights = randomWeights(tinyConfigs.llama, 5);
+  const parameters = loadParameters(gpu, weights);
+  const batch = packedBatch(tinyConfigs.llama, 6);
+  const got = await trainOnGpu(parameters, batch);
+  const policy = toPolicy(weights);
+  const want = train(policy, batch, { ...SETTINGS, lr: LEARNING_RATE, steps: STEPS });
+  assert(want.norms[0] > SETTINGS.maxNorm, "clipping was not tried");
+  for (let step = 0; step < STEPS; step++) {
+    assertAlmostEquals(got.losses[step], want.losses[step], LOSS_TOLERANCE);
+    assertAlmostEquals(got.norms[step], want.norms[step], NORM_TOLERANCE);
+  }
+  assertTensors((await parameters.weights()).tensors, policy.parameters, WEIGHT_TOLERANCE);
+  gpu.close();
+  opened.close();
+});
