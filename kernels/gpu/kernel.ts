@@ -93,7 +93,8 @@ export function defineKernel(
   constants: Readonly<Record<string, number | string>> = {},
 ): Kernel {
   const text = expand(source, constants);
-  const code = /<f16>/.test(text) ? `enable f16;\n${text}` : text;
+  const halves = text.includes("<f16>") && !text.includes("enable f16;");
+  const code = halves ? `enable f16;\n${text}` : text;
   const bindings: BindingSpec[] = [];
   const pattern =
     /@group\(0\)\s*@binding\((\d+)\)\s*var<storage,\s*(read|read_write)>\s*(\w+)\s*:/g;

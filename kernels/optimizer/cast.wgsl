@@ -1,5 +1,6 @@
 // out = float16(x) for a flat vector.
 // x is a vector of float32, out of float16, read and written four values at a time. Each workgroup owns chunk4 vec4 values.
+enable f16;
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4<f16>>;
 struct Shape { length4: u32, chunk4: u32 }

@@ -34,6 +34,33 @@ export function tensorOf(
   return tensor;
 }
 
+/** The same in float16; values are rounded. */
+export function halfTensorOf(
+  gpu: Gpu,
+  name: string,
+  shape: readonly number[],
+  values: ArrayLike<number>,
+): Tensor {
+  const tensor = persistent(gpu, name, shape, "f16");
+  const { columns, stride, stored } = tensor;
+  const padded = new Float16Array(stored);
+  for (let i = 0; i < values.length; i++) {
+    padded[Math.floor(i / columns) * stride + i % columns] = values[i];
+  }
+  gpu.device.queue.writeBuffer(tensor.place.buffer!, 0, padded as BufferSource);
+  return tensor;
+}
+
+/** A test of float16 kernels: without `shader-f16` it is left out, and says so in its name. */
+export async function halfTest(
+  name: string,
+  run: (gpu: Gpu) => void | Promise<void>,
+): Promise<void> {
+  const gpu = await testGpu();
+  if (gpu.hasF16) Deno.test(name, () => run(gpu));
+  else Deno.test({ name: `${name} (skipped: no shader-f16)`, ignore: true, fn: () => {} });
+}
+
 /** A trained tensor whose gradient already holds `before` (zeros where absent): kernels must add to it. */
 export function parameterOf(
   gpu: Gpu,
