@@ -23,9 +23,13 @@ import { buildStage, checkFits, priorWeight } from "./stage_program.ts";
 
 /** What to train, where, and who listens. */
 export interface TrainerRequest {
+  /** What to train. */
   readonly config: TrainConfig;
+  /** The run folder. */
   readonly folder: string;
+  /** The checkpoint to go on from; null: a new run. */
   readonly resume: CheckpointPlace | null;
+  /** Hears how it goes. */
   readonly reporter: Reporter;
   /** True once the run should save a checkpoint and stop. */
   readonly stopped: () => boolean;
