@@ -60,7 +60,7 @@ export function verdicts({ cases }: BenchReport): string[] {
       : `less than ${WANTED_RATIO}`;
     return [
       `training step, ${name} / ours: ${ratio.median.toFixed(1)} of wall time (${verdict}), ` +
-      `${cpuRatio.median.toFixed(1)} of processor time`,
+      `${cpuRatio.median.toFixed(1)} of processor time (${range(cpuRatio)})`,
     ];
   });
 }

@@ -79,7 +79,7 @@ export const benchCommand: Command<typeof OPTIONS> = defineCommand({
     const cases = chosenCases(all, values.only);
     const names = values.peers === undefined ? [] : peerNames(values.peers);
     // A first step is only cold when no compiled shader of an earlier run lies on the disk. Mesa reads this as it starts.
-    if (!quick) Deno.env.set("MESA_SHADER_CACHE_DISABLE", "true");
+    if (!quick && !values.profile) Deno.env.set("MESA_SHADER_CACHE_DISABLE", "true");
     const gpu = await openGpu({ adapter: values.adapter, profile: values.profile });
     if (values.profile) {
       const text = await profile(gpu, all);
