@@ -25,7 +25,6 @@ import { readSafetensors } from "../model_files/safetensors.ts";
 import { type TensorToWrite, writeSafetensors } from "../model_files/safetensors_write.ts";
 import { saveModel } from "../model_files/save_model.ts";
 import { checkpointFolder, type CheckpointPlace } from "../run_folder.ts";
-import { checkFinite } from "./policy_source.ts";
 import type { OptimizerState, StepMetrics } from "./program.ts";
 
 /** What is written. */
@@ -97,7 +96,6 @@ export interface ReadCheckpoint {
 export async function readCheckpoint(folder: string): Promise<ReadCheckpoint> {
   const state = await readStageState(folder);
   const { weights, tokenizer } = await loadModel(folder);
-  checkFinite(weights, folder);
   const adapted = await isFile(`${folder}/adapter/adapter_config.json`);
   return {
     folder,

@@ -45,7 +45,6 @@ export async function startingPolicy(
   const options = { tokenizer: model.tokenizer ?? undefined };
   const { weights, tokenizer } = await loadModel(model.from, options);
   check(weights.config);
-  checkFinite(weights, model.from);
   return { weights, tokenizer };
 }
 
@@ -65,20 +64,6 @@ async function fresh(
 /** The weights of a model folder. */
 export async function loadWeights(folder: string): Promise<PolicyWeights> {
   return (await loadModel(folder)).weights;
-}
-
-/** @throws {InputError} naming the first weight that is NaN or infinite. */
-export function checkFinite({ tensors }: PolicyWeights, path: string): void {
-  for (const [name, values] of tensors) {
-    const at = values.findIndex((value) => !Number.isFinite(value));
-    if (at < 0) continue;
-    throw new InputError(
-      `${path}: ${name} holds ${
-        values[at]
-      } at place ${at}: its training diverged or the file is damaged; ` +
-        `take another model`,
-    );
-  }
 }
 
 /** What must not change between a checkpoint and its continuation, and what the configuration calls it. */

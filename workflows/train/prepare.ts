@@ -63,18 +63,18 @@ export async function prepareRun(request: TrainerRequest, gpu: Gpu): Promise<Pre
     checkSameShape(checkpoint, policyConfig(config.model, checkpoint.tokenizer));
   }
   await checkStages(config, start.weights.config);
-  const stages: PreparedStage[] = [];
-  for (const stage of config.stages) {
-    const data = await openStageData(stage, start.tokenizer, config.seed);
-    stages.push({ stage, data, steps: stageSteps(stage, data.epochTokens) });
-  }
   const at = config.stages.findIndex(({ name }) =>
     name === (resume?.stage ?? config.stages[0].name)
   );
   const first = checkpoint?.state.complete ? at + 1 : at;
   const middle = first === at ? checkpoint : null;
-  const floats = tryPrograms(gpu, config, start.weights.config, stages.slice(first));
+  const floats = tryPrograms(gpu, config, start.weights.config, config.stages.slice(first));
   if (middle) checkMoments(middle, floats);
+  const stages: PreparedStage[] = [];
+  for (const stage of config.stages) {
+    const data = await openStageData(stage, start.tokenizer, config.seed);
+    stages.push({ stage, data, steps: stageSteps(stage, data.epochTokens) });
+  }
   return {
     tokenizer: start.tokenizer,
     stages,
@@ -119,18 +119,19 @@ async function checkStages(config: TrainConfig, policy: PolicyConfig): Promise<v
 }
 
 /**
- * Builds each remaining stage's program once, so that a buffer that is too large or an adapter that does not exist is known now.
+ * Builds each remaining stage's program once, so that a buffer that is too large or an adapter that does not exist is known now:
+ * before its data are read, whose batches may be as large. The number of steps does not change a program's size.
  * @returns Number of values that the first of them trains.
  */
 function tryPrograms(
   gpu: Gpu,
   { lora, seed, precision }: TrainConfig,
   policy: PolicyConfig,
-  stages: readonly PreparedStage[],
+  stages: readonly StageConfig[],
 ): number {
   const adapter = lora && newAdapter(policy, lora, seed);
-  const sizes = stages.map(({ stage, steps }) => {
-    const built = buildStage(gpu, { policy, adapter, stage, steps, seed, precision });
+  const sizes = stages.map((stage) => {
+    const built = buildStage(gpu, { policy, adapter, stage, steps: 1, seed, precision });
     built.destroy();
     return built.parameters.trainableEnd;
   });

@@ -63,7 +63,7 @@ function nurseryData(stage: StageConfig, seed: number): StageData {
     packing: stage.packing,
     klOnBenign: imprint && stage.kl_on === "benign",
   } as const;
-  const held = new NurserySource({ ...options, split: "validation", promptWeight: 0 });
+  const held = new NurserySource({ ...options, split: "validation" });
   return {
     source: new NurserySource(options),
     heldOut: Array.from({ length: HELD_OUT_BATCHES }, (_, i) => held.batch(i)),
@@ -116,9 +116,13 @@ async function fileData(
     : data.limit;
   // Packing puts the longest examples first, so more of them than are used would make the held-out loss one of long texts.
   let placesLeft = HELD_OUT_BATCHES * shape.rows * shape.length;
+  let spare = 0;
   for await (const row of rows()) {
     const isHeld = held(row);
-    if (isHeld && placesLeft <= 0) continue;
+    if (isHeld && placesLeft <= 0) {
+      spare++;
+      continue;
+    }
     const example = tokenise(row);
     if (example === null) continue;
     (isHeld ? validation : train).push(example);
@@ -142,7 +146,11 @@ async function fileData(
         ids: ids.slice(0, stage.length),
         weights: weights.slice(0, stage.length).map((w) => Number(w > 0)),
       })),
-    notes: [`${place}: ${source.describe()}`, String(report)],
+    notes: [
+      `${place}: ${source.describe()}`,
+      `${report}; ${train.length} examples to learn, ${validation.length} held out` +
+      (spare > 0 ? ` (and ${spare} that the held-out loss does not need)` : ""),
+    ],
   };
 }
 

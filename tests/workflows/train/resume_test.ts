@@ -4,6 +4,7 @@
  */
 import { join } from "node:path";
 import { assert, assertEquals } from "../../assert.ts";
+import { testGpu } from "../../kernels/harness.ts";
 import { assertSameRun, inFolder, interruptTrain, runTrain, TINY } from "./helpers.ts";
 
 /** Checkpoints fall between rows of the log on purpose. */
@@ -77,3 +78,11 @@ Deno.test("resume of adapters is exact", () =>
     "SIGKILL",
     "lora={r: 4, dropout: 0.1}",
   ));
+
+const { hasF16 } = await testGpu();
+Deno.test({
+  name: "resume in half precision, with its loss scale, is exact" +
+    (hasF16 ? "" : " (skipped: the adapter has no float16)"),
+  ignore: !hasF16,
+  fn: () => compareAt(["imprint-6"], "SIGKILL", "precision=f16"),
+});
