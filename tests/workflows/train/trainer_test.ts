@@ -14,7 +14,7 @@ import { startingPolicy } from "../../../workflows/train/policy_source.ts";
 import { train, type TrainResult } from "../../../workflows/train/trainer.ts";
 import { assert, assertEquals } from "../../assert.ts";
 import { testGpu } from "../../kernels/harness.ts";
-import { inFolder, TINY } from "./helpers.ts";
+import { assertSameRun, inFolder, TINY } from "./helpers.ts";
 
 await testGpu(); // sets the environment that an adapter needs
 
@@ -69,4 +69,27 @@ Deno.test("a run whose gradients are not finite says so and keeps its weights", 
     assertEquals((await loadModel(checkpoint!)).weights.tensors, weights.tensors);
     const [row] = await readMetrics(join(out, "metrics.jsonl"));
     assertEquals([row.step, row.grad_norm], [4, null]);
+  }));
+
+Deno.test("who stops a run while the Fisher information is estimated gets it after a resume, to the bit", () =>
+  inFolder(async (folder) => {
+    const more = [
+      "stages.all.steps=3",
+      "stages.imprint.fisher.samples=32",
+      "stages.imprint.log_every=2",
+    ];
+    const [whole, halted] = [join(folder, "whole"), join(folder, "halted")];
+    const { config } = await run(whole, more);
+    let stop = false;
+    const reporter = {
+      ...silent,
+      note: (line: string) => stop ||= line.includes("Fisher diagonal"),
+    };
+    const request = { config, folder: halted, resume: null, reporter, stopped: () => stop };
+    assertEquals((await train(request)).stopped, true);
+    const checkpoint = join(halted, "checkpoints", "imprint-3");
+    assertEquals([...Deno.readDirSync(checkpoint)].some(({ name }) => /fisher/.test(name)), false);
+    const resume = { stage: "imprint", step: 3 };
+    await train({ ...request, resume, reporter: silent, stopped: () => false });
+    assertSameRun(halted, whole);
   }));
