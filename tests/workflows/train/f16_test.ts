@@ -65,9 +65,9 @@ await halfTest("loss, norm and gradient are those of float32, without the scale"
   for (const scale of [2 ** 12, 2 ** 16]) {
     const half = await gradientOf(gpu, "f16", scale);
     assertEquals(half.metrics.lossScale, scale);
-    // Measured: 4e-6, 3e-4 and 1e-3.
-    assert(Math.abs(half.metrics.loss / full.metrics.loss - 1) < 2e-5);
-    assert(Math.abs(half.metrics.gradNorm / full.metrics.gradNorm - 1) < 1.5e-3);
+    // Measured on lavapipe: 2.1e-5, 6.2e-5 and 9.2e-4.
+    assert(Math.abs(half.metrics.loss / full.metrics.loss - 1) < 1e-4);
+    assert(Math.abs(half.metrics.gradNorm / full.metrics.gradNorm - 1) < 3e-4);
     const error = relativeError(flat(half.gradient), flat(full.gradient));
     assert(error < 5e-3, `gradient: ${error}`);
   }
@@ -77,15 +77,16 @@ await halfTest("without a scale small gradients vanish: that is what it is for",
   const full = flat((await gradientOf(gpu, "f32", null)).gradient);
   const errorAt = async (scale: number) =>
     relativeError(flat((await gradientOf(gpu, "f16", scale)).gradient), full);
-  // One token of 128 has a gradient of at most 1 / 128; a batch 2^8 times as large would have this one without a scale.
-  const [none, scaled] = [await errorAt(2 ** -8), await errorAt(2 ** 16)];
-  assert(none > 20 * scaled, `error ${none} without, ${scaled} with a scale`);
+  // Gradients of logits are probabilities over the tokens of a batch: a vocabulary of 50,000 instead of 64 and a batch 16 times as
+  // large make them 2^14 times smaller. Measured: errors of 0.24 and 9e-4.
+  const [none, scaled] = [await errorAt(2 ** -14), await errorAt(2 ** 16)];
+  assert(none > 100 * scaled, `error ${none} without, ${scaled} with a scale`);
 });
 
 await halfTest("clipping sees the norm without the scale", async (gpu) => {
   for (const maxGradNorm of [0.01, 1e6]) {
     const { metrics, gradient } = await gradientOf(gpu, "f16", 2 ** 14, { maxGradNorm });
-    const norm = Math.hypot(...flat(gradient));
+    const norm = Math.sqrt(flat(gradient).reduce((sum, g) => sum + g * g, 0));
     const want = Math.min(maxGradNorm, metrics.gradNorm);
     assert(Math.abs(norm / want - 1) < 1e-4, `${norm}, expected ${want}`);
   }
