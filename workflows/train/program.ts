@@ -3,6 +3,20 @@
  *
  * Losses are sums over tokens whose weights the host has divided by the total weight of the step, so that a step over K
  * micro-batches is the same sum as one over a batch K times as large.
+ *
+ * In float16 (`precision: f16`, see `Parameters`) matrix products read float16 weights and inputs, the activations they leave for the
+ * backward pass and the gradient of the logits are float16, everything else is float32. Measured on llvmpipe (LLVM 15, 2 shared cores,
+ * 2026-11-21), f32 : f16, steps interleaved; no GPU was measured:
+ *
+ *                                          nursery, 16 x 64 tokens     6 layers, width 384, vocabulary 8192, 2 x 128
+ *     activations and workspace, MB        17.3 : 13.1                 55.6 : 39.8
+ *     the same with recomputation          16.1 : 11.5                 38.1 : 25.8
+ *     weights, copies and gradients, MB     2.1 :  2.6                  110 :  138
+ *     CPU ms per step, medians              200 :  208                 2564 : 2538
+ *     loss after 100 and 6 steps           0.98023 : 0.98032           7.01270 : 7.01265
+ *     largest relative difference of a loss   1.3e-4                      2.5e-5
+ *
+ * So on a software adapter float16 saves memory where activations outweigh weights, and no time.
  */
 import { InputError } from "../../kernels/errors.ts";
 import type { Gpu } from "../../kernels/gpu/device.ts";
