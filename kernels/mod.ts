@@ -49,6 +49,7 @@ export {
   type MatmulOptions,
   type MatmulSchedule,
 } from "./matmul/matmul.ts";
+export { dotRows } from "./matmul/dot_rows.ts";
 export { attention, type BatchShape } from "./attention/attention.ts";
 export { attentionCached, createKvCache, destroyKvCache, type KvCache } from "./attention/cache.ts";
 export type { AttentionSchedule } from "./attention/kernels.ts";
@@ -56,6 +57,7 @@ export { ropeTable, rotate } from "./rope/rope.ts";
 export { norm } from "./norm/norm.ts";
 export { type Activation, activation, ACTIVATIONS } from "./activation/activation.ts";
 export { embedding, type EntryLists, type Lookup, sortByEntry } from "./embedding/embedding.ts";
+export { gatherRows } from "./embedding/gather_rows.ts";
 export { add } from "./residual/add.ts";
 export { dropout } from "./dropout/dropout.ts";
 export { logSoftmax, softmax } from "./softmax/softmax.ts";
@@ -112,5 +114,16 @@ export {
   transformer,
   type TransformerOptions,
 } from "./policy/transformer.ts";
+export {
+  classifierHead,
+  headSpecsOf,
+  type HeadTensor,
+  lastTokenRows,
+  readHeads,
+  rewardHead,
+  scoreHeadSpecs,
+  valueHead,
+  valueHeadSpecs,
+} from "./policy/heads.ts";
 export { Generator, type GeneratorSizes, type Reply } from "./policy/generate.ts";
 export type { SamplingSettings } from "./sampling/state.ts";

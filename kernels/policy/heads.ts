@@ -17,7 +17,9 @@ import { type StoredSpec, storedSpec } from "./storage.ts";
 
 /** A head's parameter as a model file holds it. */
 export interface HeadTensor {
+  /** `[rows, columns]` or `[length]`. */
   readonly shape: readonly number[];
+  /** Its values, row by row. */
   readonly data: Float32Array;
 }
 
