@@ -91,7 +91,10 @@ export function classifierHead(
   return linear(tape, last, parameters.get("score.weight"), { name: "class logits" });
 }
 
-/** Rows of the last tokens of right-padded sequences of `length` places, from their token counts. @throws {InputError} on an empty one. */
+/**
+ * Rows of the last tokens of right-padded sequences of `length` places, from their token counts.
+ * @throws {InputError} on an empty or overlong one.
+ */
 export function lastTokenRows(counts: readonly number[], length: number): Uint32Array {
   return Uint32Array.from(counts, (count, row) => {
     if (!Number.isSafeInteger(count) || count < 1 || count > length) {

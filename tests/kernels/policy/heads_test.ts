@@ -19,6 +19,7 @@ import { loadParameters, Parameters } from "../../../kernels/policy/parameters.t
 import type { StoredSpec } from "../../../kernels/policy/storage.ts";
 import { loadModel } from "../../../workflows/model_files/load_model.ts";
 import { saveModel } from "../../../workflows/model_files/save_model.ts";
+import type { TokenBatch } from "../../../workflows/data/batch.ts";
 import { assert, assertEquals, assertThrows } from "../../assert.ts";
 import { embed, embedBackward } from "../../reference/embedding.ts";
 import { expectedByParameter, readCase } from "../../reference/golden_case.ts";
@@ -130,6 +131,49 @@ interface Inputs {
   readonly input_ids: number[][];
   readonly attention_mask: number[][];
 }
+
+/** A batch of right-padded sequences without targets. */
+function sequences(ids: readonly number[][]): TokenBatch {
+  const [rows, length] = [ids.length, ids[0].length];
+  return {
+    rows,
+    length,
+    ids: Uint32Array.from(ids.flat()),
+    targets: new Uint32Array(rows * length),
+    weights: new Float32Array(rows * length),
+    positions: Uint32Array.from({ length: rows * length }, (_, i) => i % length),
+    starts: new Uint32Array(rows * length),
+  };
+}
+
+sharedTest(
+  "the value head of PyTorch's PPO: values of all states",
+  ["golden", "ppo"],
+  async (folder) => {
+    const gpu = await testGpu();
+    const { inputs, expected } = await readCase<Inputs, unknown>(folder);
+    const { weights, heads } = await loadModel(folder);
+    const parameters = loadParameters(gpu, weights, {
+      extra: headSpecsOf(heads),
+      trainable: false,
+    });
+    parameters.load(new Map([...heads].map(([name, { data }]) => [name, data])));
+    const batch = sequences(inputs.input_ids);
+    const { outputs } = await runPolicy(
+      parameters,
+      batch,
+      (tape, hidden) => [valueHead(tape, parameters, hidden)],
+    );
+    const { length } = batch;
+    const { data, shape } = expected.get("values_new")!;
+    assertEquals(shape, [batch.rows, length - 1]);
+    // The last token is no state; where no action was scored the file holds 0.
+    const values = outputs[0].filter((_, i) => i % length < length - 1).map((v, i) => data[i] && v);
+    assert(data.filter((v) => v !== 0).length > batch.rows);
+    assertTensors(new Map([["values", values]]), new Map([["values", data]]), VALUE_TOLERANCE);
+    parameters.destroy();
+  },
+);
 
 sharedTest(
   "the reward model of PyTorch: scores, loss and gradients",
