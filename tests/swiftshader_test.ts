@@ -41,6 +41,7 @@ Deno.test({
       const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
         args: [
           "test",
+          "--parallel", // most of the time goes into the driver's compiler, which uses one core
           "--quiet",
           "--allow-all",
           "--no-check",
@@ -53,7 +54,8 @@ Deno.test({
       const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
       const cases = readReport(await Deno.readTextFile(report));
       for (const { name, outcome } of cases) {
-        await t.step(name, () => assert(outcome !== "failed", text(stdout)));
+        const fn = () => assert(outcome !== "failed", text(stdout));
+        await t.step({ name, ignore: outcome === "skipped", fn });
       }
       assert(success && cases.length > 0, text(stdout) + text(stderr));
     } finally {

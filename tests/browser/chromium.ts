@@ -108,7 +108,8 @@ export async function* runInChromium(
   try {
     const bundled = await bundle(files, join(folder, "scripts"));
     for (const { script, lacks } of bundled) {
-      if (lacks) yield { kind: "skipped", file: script, reason: `a page has no ${lacks}` };
+      const name = `all of it (skipped: a page has no ${lacks})`;
+      if (lacks) yield { kind: "skipped", file: script, name };
     }
     const scripts = bundled.filter(({ lacks }) => !lacks).map(({ script }) => script);
     const server = serve(join(folder, "scripts"), scripts, (report) => {

@@ -30,15 +30,12 @@ Deno.test({
     let end: Extract<Report, { kind: "end" }> | undefined;
     for await (const report of runInChromium(chromium!, files)) {
       if (report.kind === "end") end = report;
-      else if (report.kind === "skipped") {
-        const name = `${report.file} (skipped: ${report.reason})`;
-        await t.step({ name, ignore: true, fn: () => {} });
-      } else if (report.kind === "test") {
-        const { file, name, error } = report;
-        await t.step(`${file}: ${name}`, () => {
-          if (error !== null) throw new Error(error);
-        });
-      }
+      if (report.kind !== "test" && report.kind !== "skipped") continue;
+      const { kind, file, name } = report;
+      const fn = () => {
+        if (kind === "test" && report.error !== null) throw new Error(report.error);
+      };
+      await t.step({ name: `${file}: ${name}`, ignore: kind === "skipped", fn });
     }
     await t.step("the adapter is Chromium's SwiftShader", () => {
       assertEquals(end!.adapter, "google swiftshader");

@@ -3,10 +3,11 @@
 /** One message of the page. */
 export type Report =
   | {
-    /** A file needs what a page does not have. */
+    /** A test, or all of a file, needs what a page does not have. */
     readonly kind: "skipped";
     readonly file: string;
-    readonly reason: string;
+    /** The test's name, or why the file is skipped. */
+    readonly name: string;
   }
   | {
     /** A test has run. */
