@@ -3,6 +3,7 @@
  *
  * A Vega-Lite specification with its data inside, so that it opens in any editor, and the same drawn as SVG.
  */
+import { VEGA_LITE_5 } from "../report/chart.ts";
 import type { BenchReport, Line } from "./bench.ts";
 
 /** One bar. */
@@ -20,7 +21,7 @@ type Rate = "gflops" | "tokensPerSecond";
 export function chartSpec(report: BenchReport): Record<string, unknown> {
   const { libraries, loadAverage, quotable } = report;
   return {
-    $schema: "https://vega.github.io/schema/vega-lite/v6.json",
+    $schema: VEGA_LITE_5,
     title: {
       text: `${libraries[0].adapter}, load average ${loadAverage.start.toFixed(1)} at the start`,
       subtitle: quotable ? "median of the rounds, smallest to largest" : "not quotable",
@@ -30,18 +31,6 @@ export function chartSpec(report: BenchReport): Record<string, unknown> {
       panel(bars(report, "tokensPerSecond", "gpt-step"), "tokens/s, training step"),
     ].filter((one) => one !== null),
   };
-}
-
-/** Draws a specification; Vega is loaded only here. */
-export async function chartSvg(spec: Record<string, unknown>): Promise<string> {
-  const [vega, vegaLite] = await Promise.all([import("vega"), import("vega-lite")]);
-  const { spec: compiled } = vegaLite.compile(spec as unknown as import("vega-lite").TopLevelSpec);
-  const view = new vega.View(vega.parse(compiled), { renderer: "none" });
-  try {
-    return await view.toSVG();
-  } finally {
-    view.finalize();
-  }
 }
 
 function bars({ cases }: BenchReport, rate: Rate, prefix: string): Bar[] {

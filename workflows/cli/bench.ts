@@ -7,7 +7,8 @@ import { type Gpu, openGpu } from "../../kernels/gpu/device.ts";
 import { initialWeights } from "../../kernels/policy/init.ts";
 import { bench, type BenchReport } from "../bench/bench.ts";
 import { benchCases, type Case } from "../bench/cases.ts";
-import { chartSpec, chartSvg } from "../bench/chart.ts";
+import { chartSpec } from "../bench/chart.ts";
+import { toSvg } from "../report/chart.ts";
 import type { Contestant } from "../bench/contestant.ts";
 import { INITIAL } from "../bench/contest.ts";
 import { loadAverage } from "../bench/machine.ts";
@@ -56,7 +57,7 @@ async function write(folder: string, report: BenchReport): Promise<void> {
   const json = (value: unknown) => `${JSON.stringify(value, null, 1)}\n`;
   await writeFileAtomic(join(folder, "results.json"), json(report));
   await writeFileAtomic(join(folder, "chart.vl.json"), json(spec));
-  await writeFileAtomic(join(folder, "chart.svg"), await chartSvg(spec));
+  await writeFileAtomic(join(folder, "chart.svg"), await toSvg(spec));
 }
 
 /** The command. */

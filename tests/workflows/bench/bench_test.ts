@@ -8,7 +8,8 @@ import { parameterCount } from "../../../kernels/policy/config.ts";
 import { arithmeticRoof } from "../../../kernels/roof/roof.ts";
 import { bench, type BenchReport } from "../../../workflows/bench/bench.ts";
 import { benchCases, benchPolicy, stepFlops } from "../../../workflows/bench/cases.ts";
-import { chartSpec, chartSvg } from "../../../workflows/bench/chart.ts";
+import { chartSpec } from "../../../workflows/bench/chart.ts";
+import { toSvg } from "../../../workflows/report/chart.ts";
 import type { Contestant } from "../../../workflows/bench/contestant.ts";
 import { RECURRENCE, storedShapes } from "../../../workflows/bench/contest.ts";
 import { doubts } from "../../../workflows/bench/machine.ts";
@@ -126,7 +127,7 @@ Deno.test("bench: the chart compiles and draws a bar for each right answer", asy
   const measured = await report();
   const spec = chartSpec(measured);
   compile(spec as unknown as TopLevelSpec);
-  const svg = await chartSvg(spec);
+  const svg = await toSvg(spec);
   const right = measured.cases.flatMap(({ id, lines }) =>
     /^(matmul|gpt-step)/.test(id) ? lines.filter(({ problem }) => problem === null) : []
   );
