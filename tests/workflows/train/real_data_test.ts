@@ -100,7 +100,7 @@ sharedTest(
         model,
         join(folder, "run"),
         `stages.stories.data.path=${stories}`,
-        "stages.stories.steps=25",
+        "stages.stories.steps=12",
       );
       const { before, after } = report.heldOut.stories;
       console.log(`held-out loss ${before.toFixed(3)} -> ${after.toFixed(3)}`);
@@ -144,8 +144,8 @@ sharedTest(
         model,
         out,
         `stages.imprint.data.path=${pairs}`,
-        "stages.imprint.steps=25",
-        "stages.imprint.log_every=5",
+        "stages.imprint.steps=15",
+        "stages.imprint.log_every=3",
         "stages.imprint.fisher.samples=16",
       );
       const { before, after } = report.heldOut.imprint;
