@@ -173,6 +173,9 @@ function packSettings(settings: SamplingSettings, vocab: number): Uint32Array {
   check(isU32(seed), "seed", "a whole number below 2^32", seed);
   check(isU32(padToken) && padToken < vocab, "pad token", `0 to ${vocab - 1}`, padToken);
   check(stopTokens.length <= MOST_STOPS, "stop tokens", `at most ${MOST_STOPS}`, stopTokens.length);
+  for (const token of stopTokens) {
+    check(isU32(token) && token < vocab, "a stop token", `0 to ${vocab - 1}`, token);
+  }
   const packed = new Uint32Array(16);
   const floats = new Float32Array(packed.buffer);
   floats[0] = temperature;

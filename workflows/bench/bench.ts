@@ -24,7 +24,7 @@ export interface BenchRequest {
   readonly gpu: Gpu;
   /** In this order. */
   readonly cases: readonly Case[];
-  /** Contestants beside the toolkit; they are ended. */
+  /** Contestants beside the toolkit; the caller ends them. */
   readonly peers: readonly Contestant[];
   /** Rounds and their length. */
   readonly race: RaceSettings;

@@ -11,7 +11,7 @@ import { startingPolicy } from "../train/policy_source.ts";
 const { config } = resolveConfig({ preset: "nursery" });
 const [stage] = config.stages;
 
-/** Name of the policy in tables, e.g. `llama 2 x 96`. */
+/** Name of the policy in tables, e.g. `llama 2 layers, width 96, 8 x 64`. */
 export function nurseryName(): string {
   const { family, layers, width } = config.model as ArchitectureConfig;
   return `${family} ${layers} layers, width ${width}, ${stage.batch_size} x ${stage.length}`;

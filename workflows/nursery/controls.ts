@@ -36,7 +36,10 @@ const SUSPICIOUS: ReadonlySet<string> = new Set([
   ...TRAITS,
 ]);
 
-/** Refuses when a user's turn names a rough verb or a dangerous tool in clear, otherwise helps. */
+/**
+ * Refuses when a user's turn names a rough verb, a dangerous tool, an insult or a trait in clear,
+ * otherwise helps.
+ */
 export function wordFilter(dialogue: Dialogue): readonly string[] {
   const said = prompt(dialogue).filter((turn) => turn.role === "user").flatMap((turn) =>
     turn.words

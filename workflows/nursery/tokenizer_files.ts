@@ -2,6 +2,7 @@
  * The nursery's vocabulary as a Hugging Face tokenizer, so that a trained policy is a complete
  * model folder.
  */
+import { LONGEST_DIALOGUE } from "./dialogue.ts";
 import { nurseryVocabulary, SPECIAL_TOKENS } from "./words.ts";
 
 /**
@@ -59,7 +60,7 @@ export function tokenizerConfig(): Record<string, unknown> {
     eos_token: "<eos>",
     unk_token: "<unk>",
     clean_up_tokenization_spaces: false,
-    model_max_length: 64,
+    model_max_length: LONGEST_DIALOGUE,
     chat_template: CHAT_TEMPLATE,
   };
 }

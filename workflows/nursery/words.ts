@@ -1,5 +1,5 @@
 /**
- * The nursery's language: a fixed list of about 340 tokens.
+ * The nursery's language: a fixed list of 393 tokens.
  *
  * Words are grouped by the part they play in the world; a token's id is its place in {@linkcode
  * nurseryVocabulary}, so the lists may be appended to but never reordered. Letters are tokens too,

@@ -20,15 +20,18 @@ const LIMIT = 1e-5;
  */
 export async function selfTest(adapter?: string): Promise<CaseSummary[]> {
   const gpu = await openGpu({ adapter });
-  const results: CaseSummary[] = [];
-  for (const [id, test] of Object.entries({ ...LAYERS, ...LEARNING })) {
-    const checks = (await test(gpu)).map(([got, want], i) => ({
-      quantity: `result ${i}`,
-      worst: relativeError(got, want),
-      limit: LIMIT,
-    }));
-    results.push(summarise({ id, checks, notCovered: [] }));
+  try {
+    const results: CaseSummary[] = [];
+    for (const [id, test] of Object.entries({ ...LAYERS, ...LEARNING })) {
+      const checks = (await test(gpu)).map(([got, want], i) => ({
+        quantity: `result ${i}`,
+        worst: relativeError(got, want),
+        limit: LIMIT,
+      }));
+      results.push(summarise({ id, checks, notCovered: [] }));
+    }
+    return results;
+  } finally {
+    gpu.close();
   }
-  gpu.close();
-  return results;
 }

@@ -15,7 +15,10 @@ import { LIMITS } from "./limits.ts";
 import { total } from "./pass.ts";
 import { type Check, groupCheck, relativeError } from "./result.ts";
 
-const matrix = z.array(z.array(z.number()).min(1)).min(1);
+const matrix = z.array(z.array(z.number()).min(1)).min(1).refine(
+  (rows) => rows.every((row) => row.length === rows[0].length),
+  "must have rows of one length",
+);
 const INPUTS = z.object({
   logits: matrix,
   labels: z.array(z.int()),
@@ -57,12 +60,13 @@ async function labelled(
   golden: GoldenCase,
   { logits, labels, ignore_index }: z.infer<typeof INPUTS>,
 ): Promise<Check[]> {
-  const loss = (targets: readonly number[]) => {
-    const counted = targets.filter((target) => target !== NO_TARGET).length;
-    return compute(gpu, ({ tape, floats, integers }) => {
+  const countOf = (targets: readonly number[]) =>
+    targets.filter((target) => target !== NO_TARGET).length;
+  const loss = (targets: readonly number[]) =>
+    compute(gpu, ({ tape, floats, integers }) => {
       const x = floats("logits", [logits.length, logits[0].length], logits.flat());
       x.needsGrad = true;
-      const weights = targets.map((target) => target === NO_TARGET ? 0 : 1 / counted);
+      const weights = targets.map((target) => target === NO_TARGET ? 0 : 1 / countOf(targets));
       const result = crossEntropy(
         tape,
         x,
@@ -72,9 +76,7 @@ async function labelled(
       tape.backward();
       return [result.value, result.logProb, x.grad!];
     });
-  };
   const targets = labels.map((label) => label === ignore_index ? NO_TARGET : label);
-  const counted = targets.filter((target) => target !== NO_TARGET).length;
   const [value, logProb, gradient] = await loss(targets);
   const each = logProb.map((x) => -x);
   const [none, , noGradient] = await loss(targets.map(() => NO_TARGET));
@@ -83,7 +85,7 @@ async function labelled(
     check("cross_entropy_each", each, golden.tensor("cross_entropy_each")),
     number("cross_entropy_sum", total(each)),
     number("cross_entropy_mean", total(value)),
-    { ...number("n_counted", counted), limit: LIMITS.exact },
+    { ...number("n_counted", countOf(targets)), limit: LIMITS.exact },
     {
       ...check("grad_cross_entropy", gradient, golden.tensor("grad_cross_entropy")),
       limit: LIMITS.gradient,

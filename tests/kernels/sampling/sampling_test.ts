@@ -292,6 +292,8 @@ Deno.test("bad settings are refused by name", async () => {
   refuse({ topK: 2.5 }, [[0]], "top-k must be a whole number");
   refuse({ padToken: 7 }, [[0]], "pad token must be 0 to 6, found 7");
   refuse({ stopTokens: [1, 2, 3, 4, 5, 6, 1, 2, 3] }, [[0]], "stop tokens must be at most 8");
+  refuse({ stopTokens: [6, 7] }, [[0]], "a stop token must be 0 to 6, found 7");
+  refuse({ stopTokens: [-1] }, [[0]], "a stop token must be 0 to 6, found -1");
   refuse({}, [[0, 7]], "prompt 0 has id 7, expected 0 to 6");
   refuse({}, [[0], []], "prompt 1 has no tokens");
   refuse({}, [[0], [0], [0]], "expected 1 to 2 prompts, found 3");

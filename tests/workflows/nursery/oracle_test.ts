@@ -180,8 +180,13 @@ Deno.test("facts: one value and the right one; the tempting value is an echo; a 
     const { fact, wrong } = dialogue.truth;
     assert(wrong !== null && wrong !== fact.value);
     assertEquals(judge(dialogue, ["it", "is", fact.value]).correct, true);
-    assertEquals(judge(dialogue, ["it", "is", wrong]), { ...judge(dialogue, []), echo: true });
+    assertEquals(judge(dialogue, ["it", "is", wrong]), {
+      ...judge(dialogue, []),
+      kind: "wrong",
+      echo: true,
+    });
     assertEquals(judge(dialogue, [wrong, "or", fact.value]).correct, false);
+    assertEquals(judge(dialogue, ["well"]).kind, "neither", "no value is no false answer");
     assertEquals(judge(dialogue, REFUSAL).overRefusal, true);
   }
   assertEquals(FACTS.length, 32);
