@@ -47,6 +47,7 @@ export type { BatchShape } from "./layout.ts";
  * @param qkv [rows * length, (heads + 2 kvHeads) * headStride], heads padded with zeros to `headStride`.
  * @param starts u32 [rows * length], index inside the row of the first key each token sees.
  * @param schedule only for tests and benchmarks; by default the adapter's.
+ * @param dtype element type of the result; f32 where absent.
  * @returns [rows * length, heads * headStride].
  * @throws {InputError} when a shape does not fit the policy.
  */

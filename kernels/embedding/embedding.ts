@@ -35,10 +35,18 @@ export interface Lookup {
 
 /**
  * y = tokens.table[tokens.indices] + positions.table[positions.indices], [rows, width].
- * @throws {InputError} when the two lookups differ in rows or width, or a trained table comes without lists.
+ * Indices must be below the table's entries; the GPU cannot report others (`TokenTensors.upload` refuses them).
+ * @throws {InputError} when indices are not u32, the two lookups differ in rows or width, or a trained table comes without lists.
  */
 export function embedding(tape: Tape, tokens: Lookup, positions: Lookup | null): Tensor {
   const { table, indices } = tokens;
+  for (const lookup of [tokens, positions]) {
+    if (lookup && lookup.indices.dtype !== "u32") {
+      throw new InputError(
+        `embedding: ${lookup.indices.name} must be u32, found ${lookup.indices.dtype}`,
+      );
+    }
+  }
   if (positions) checkSameShape(tokens, positions);
   const rows = indices.columns;
   const y = tape.tensor("embedded", [rows, table.columns]);

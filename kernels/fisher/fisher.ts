@@ -1,9 +1,10 @@
 /**
- * The diagonal Fisher information and the penalty built on it, elastic weight consolidation (Kirkpatrick et al.,
- * arXiv:1612.00796; INFANT Eq. 14): parameters that mattered for the imprinted values are held near where they were.
+ * The diagonal Fisher information (INFANT Eq. 61) and the penalty built on it, elastic weight consolidation (Kirkpatrick
+ * et al., arXiv:1612.00796; INFANT Eq. 14): parameters that mattered for the imprinted values are held near where they were.
  *
  * The empirical Fisher is the mean over sequences of the squared gradient of one sequence's log-probability: run backward per
- * sequence, then `accumulateSquares` with scale 1 / sequences.
+ * sequence, then `accumulateSquares` with scale 1 / sequences. Eq. 61 itself takes the expectation over the policy's own
+ * replies: the same computation on replies that were sampled from it.
  */
 import { InputError } from "../errors.ts";
 import { defineKernel } from "../gpu/kernel.ts";
@@ -23,7 +24,10 @@ const ewcKernel = defineKernel("ewc", ewcCode, { ROW_FUNCTIONS });
 /** Partial sums per window. */
 const GROUPS = 256;
 
-/** fisher += scale * d_theta^2 over flat vectors of one length; `fisher` is persistent and starts as zeros. */
+/**
+ * fisher += scale * d_theta^2 over flat vectors of one length; `fisher` is persistent and starts as zeros.
+ * @throws {InputError} when they are no float32 vectors of one length.
+ */
 export function accumulateSquares(
   tape: Tape,
   d_theta: Tensor,
@@ -48,7 +52,8 @@ export function accumulateSquares(
 /**
  * metrics[index] = kappa/2 sum F (theta - anchor)^2 and, where theta has a gradient tensor,
  * theta.grad += kappa F (theta - anchor) (INFANT Eq. 14). All but `metrics` are flat float32 vectors of one length.
- * Both happen where this is recorded, so record it after the step's gradients were cleared.
+ * Both happen where this is recorded, so record it after the step's gradients were cleared. The gradient knows no loss
+ * scale: beside gradients that carry one (see `LossScaler`), kappa would count for 1 / scale of itself.
  * @throws {InputError} when the vectors do not match or kappa is negative.
  */
 export function ewcPenalty(
@@ -60,7 +65,9 @@ export function ewcPenalty(
   metrics: Tensor,
   index: number,
 ): void {
-  for (const tensor of [theta, anchor, fisher]) checkVector("ewcPenalty", tensor, theta.columns);
+  for (const tensor of [theta, anchor, fisher, theta.grad]) {
+    if (tensor) checkVector("ewcPenalty", tensor, theta.columns);
+  }
   checkSlot("ewcPenalty", metrics, index, 1);
   if (!(kappa >= 0)) throw new InputError(`ewcPenalty: kappa must be at least 0, found ${kappa}`);
   const windows = windowsOf(tape.gpu, theta.columns);

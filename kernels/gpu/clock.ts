@@ -7,6 +7,7 @@
 import { InputError } from "../errors.ts";
 import type { Gpu } from "./device.ts";
 import type { Dispatch } from "./dispatch.ts";
+import { download } from "./readback.ts";
 
 /** Time of one kernel over a replay. */
 export interface ProfileRow {
@@ -56,28 +57,30 @@ export class Clock {
     };
   }
 
-  /** Submits the encoder, waits, and sums times by kernel. */
+  /**
+   * Submits the encoder, waits, and sums times by kernel; `dispatches` in the order of {@linkcode Clock.writes}.
+   * @throws {DeviceError} when the device reported an error: times of a broken replay mean nothing.
+   */
   async finish(encoder: GPUCommandEncoder, dispatches: readonly Dispatch[]): Promise<void> {
-    const { device } = this.#gpu;
     const bytes = 16 * Math.max(1, this.#count);
     const resolved = this.#gpu.createBuffer(
       "timestamps",
       bytes,
       GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
     );
-    const staging = this.#gpu.createBuffer(
-      "timestamps read",
-      bytes,
-      GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
-    );
     encoder.resolveQuerySet(this.#queries, 0, 2 * Math.max(1, this.#count), resolved, 0);
-    encoder.copyBufferToBuffer(resolved, 0, staging, 0, bytes);
-    device.queue.submit([encoder.finish()]);
-    await staging.mapAsync(GPUMapMode.READ);
-    const times = new BigUint64Array(staging.getMappedRange().slice(0));
-    resolved.destroy();
-    staging.destroy();
-    this.#rows = summarise(dispatches, times);
+    try {
+      const data = await download(
+        this.#gpu,
+        encoder,
+        "timestamps read",
+        bytes,
+        (staging) => encoder.copyBufferToBuffer(resolved, 0, staging, 0, bytes),
+      );
+      this.#rows = summarise(dispatches, new BigUint64Array(data));
+    } finally {
+      resolved.destroy();
+    }
   }
 
   /** Kernels by time, longest first. */

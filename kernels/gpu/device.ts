@@ -27,10 +27,10 @@ export interface AdapterInfo {
   readonly software: boolean;
 }
 
-/** All other limits stay at WebGPU's defaults, so that a kernel which runs on one adapter runs on any. */
 /** Longest message of the driver that is passed on: shader errors quote code. */
 const MESSAGE = 2000;
 
+/** All other limits stay at WebGPU's defaults, so that a kernel which runs on one adapter runs on any. */
 const WANTED_LIMITS = ["maxBufferSize", "maxStorageBufferBindingSize"] as const;
 
 /** WebGPU's default, which no kernel exceeds. */
@@ -51,6 +51,7 @@ export class Gpu {
   /** Counts since opening, asserted by tests. */
   readonly counts = { dispatches: 0, submits: 0, readbacks: 0, buffers: 0, bufferBytes: 0 };
   #error: DeviceError | null = null;
+  #lost: DeviceError | null = null;
   #closed = false;
 
   /** @internal Use {@linkcode openGpu}. */
@@ -67,15 +68,18 @@ export class Gpu {
     });
     device.lost.then((lost) => {
       if (this.#closed) return;
-      this.#error = new DeviceError(
+      this.#lost = new DeviceError(
         `the GPU device was lost (${lost.reason ?? "unknown"}): ${oneLine(lost.message, MESSAGE)}`,
       );
     });
   }
 
-  /** Throws the first error the device reported since the last call. */
+  /**
+   * Throws the first error the device reported since the last call.
+   * @throws {DeviceError} also at every call once the device was lost: nothing computes any more.
+   */
   check(): void {
-    const error = this.#error;
+    const error = this.#lost ?? this.#error;
     this.#error = null;
     if (error) throw error;
   }
@@ -132,7 +136,13 @@ async function findAdapter(name?: string): Promise<GPUAdapter> {
   const gpu = globalThis.navigator?.gpu;
   const attempts: GPURequestAdapterOptions[] = name === "software"
     ? [{ forceFallbackAdapter: true }, {}]
-    : [{ powerPreference: "high-performance" }, {}, { forceFallbackAdapter: true }];
+    : [
+      { powerPreference: "high-performance" },
+      {},
+      // Reaches a laptop's second GPU when it is asked for by name.
+      { powerPreference: "low-power" },
+      { forceFallbackAdapter: true },
+    ];
   const seen: string[] = [];
   for (const attempt of attempts) {
     const adapter = await gpu?.requestAdapter(attempt);

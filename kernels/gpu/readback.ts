@@ -4,8 +4,39 @@
  * In Deno one read-back costs at least 10 ms and blocks the event loop, whatever its size; many tensors read together cost
  * the same as one. So results gather on the GPU and are read rarely, in one map.
  */
+import { DeviceError, oneLine } from "../errors.ts";
 import type { Gpu } from "./device.ts";
 import { type Tensor, unpadRows } from "./tensor.ts";
+
+/**
+ * Submits `encoder` with the copies that `copy` adds into a buffer of `bytes` bytes, waits, and returns those bytes.
+ * @throws {DeviceError} when the device reported an error or was lost.
+ */
+export async function download(
+  gpu: Gpu,
+  encoder: GPUCommandEncoder,
+  label: string,
+  bytes: number,
+  copy: (staging: GPUBuffer) => void,
+): Promise<ArrayBuffer> {
+  const staging = gpu.createBuffer(label, bytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
+  try {
+    copy(staging);
+    gpu.device.queue.submit([encoder.finish()]);
+    try {
+      await staging.mapAsync(GPUMapMode.READ);
+    } catch (error) {
+      // What the device said is the cause; the refused map is only where it showed.
+      gpu.check();
+      throw new DeviceError(`${label} failed: ${oneLine(error)}`);
+    }
+    const data = staging.getMappedRange().slice(0);
+    gpu.check();
+    return data;
+  } finally {
+    staging.destroy();
+  }
+}
 
 /** Reads tensors in one map; row padding is removed. Unsigned tensors come back as `Uint32Array`. */
 export async function readTensors(
@@ -19,28 +50,19 @@ export async function readTensors(
     offsets.push(total);
     total += size;
   }
-  const { MAP_READ, COPY_DST } = GPUBufferUsage;
-  const staging = gpu.createBuffer("read-back", total, MAP_READ | COPY_DST);
-  try {
-    const encoder = gpu.device.createCommandEncoder({ label: "read-back" });
-    tensors.forEach((t, i) =>
-      encoder.copyBufferToBuffer(
-        t.place.buffer!,
-        t.offset,
-        staging,
-        offsets[i],
-        Math.ceil(t.bytes / 4) * 4,
-      )
-    );
-    gpu.device.queue.submit([encoder.finish()]);
-    gpu.counts.readbacks++;
-    await staging.mapAsync(GPUMapMode.READ);
-    const bytes = staging.getMappedRange().slice(0);
-    gpu.check();
-    return tensors.map((t, i) => decode(t, bytes, offsets[i]));
-  } finally {
-    staging.destroy();
-  }
+  const encoder = gpu.device.createCommandEncoder({ label: "read-back" });
+  gpu.counts.readbacks++;
+  const data = await download(
+    gpu,
+    encoder,
+    "read-back",
+    total,
+    (staging) =>
+      tensors.forEach(({ place, offset, bytes }, i) =>
+        encoder.copyBufferToBuffer(place.buffer!, offset, staging, offsets[i], bytes)
+      ),
+  );
+  return tensors.map((t, i) => decode(t, data, offsets[i]));
 }
 
 function decode(tensor: Tensor, bytes: ArrayBuffer, offset: number): Float32Array | Uint32Array {
@@ -116,20 +138,17 @@ export class MetricRing {
     const end = this.#written; // rows recorded while we wait are not in this copy
     if (this.pending === 0) return [];
     const { bytes } = this.#source;
-    const { MAP_READ, COPY_DST } = GPUBufferUsage;
-    const staging = this.#gpu.createBuffer(
-      "metric ring read",
-      this.#rows * bytes,
-      MAP_READ | COPY_DST,
-    );
+    const size = this.#rows * bytes;
     const encoder = this.#gpu.device.createCommandEncoder({ label: "metric ring" });
-    encoder.copyBufferToBuffer(this.#buffer, 0, staging, 0, this.#rows * bytes);
-    this.#gpu.device.queue.submit([encoder.finish()]);
     this.#gpu.counts.readbacks++;
-    await staging.mapAsync(GPUMapMode.READ);
-    const all = new Float32Array(staging.getMappedRange().slice(0));
-    staging.destroy();
-    this.#gpu.check();
+    const data = await download(
+      this.#gpu,
+      encoder,
+      "metric ring read",
+      size,
+      (staging) => encoder.copyBufferToBuffer(this.#buffer, 0, staging, 0, size),
+    );
+    const all = new Float32Array(data, 0, size / 4);
     const width = bytes / 4;
     const rows: Float32Array[] = [];
     for (; this.#read < end; this.#read++) {

@@ -38,6 +38,7 @@ export class Tape {
   #slots: GPUBuffer[] = [];
   #uniforms: GPUBuffer | null = null;
   #compiled = false;
+  #destroyed = false;
 
   /** An empty tape. */
   constructor(gpu: Gpu, name: string) {
@@ -80,7 +81,7 @@ export class Tape {
     this.#ops.push({ step: { dispatch } });
   }
 
-  /** Appends zeroing of a tensor (of its whole place range). */
+  /** Appends zeroing of a tensor, padding included. */
   clear(tensor: Tensor): void {
     this.#checkOpen(`clear ${tensor.name}`);
     this.#ops.push({ clear: tensor });
@@ -156,6 +157,7 @@ export class Tape {
    * @throws {InputError} when a tensor is larger than the adapter can bind.
    */
   compile(onPipeline?: (kernel: string) => void): this {
+    if (this.#destroyed) throw new Error(`tape ${this.name} was destroyed and cannot run`);
     if (this.#compiled) return this;
     this.#allocate();
     const steps = this.#steps();
@@ -249,7 +251,7 @@ export class Tape {
         pass?.end();
         pass = null;
         const { place, offset, bytes } = op.clear;
-        encoder.clearBuffer(place.buffer!, offset, Math.ceil(bytes / 4) * 4);
+        encoder.clearBuffer(place.buffer!, offset, bytes);
         continue;
       }
       pass ??= encoder.beginComputePass({ label: this.name });
@@ -295,8 +297,9 @@ export class Tape {
     }
   }
 
-  /** Frees the tape's buffers. */
+  /** Frees the tape's buffers; it cannot run after that. */
   destroy(): void {
+    this.#destroyed = true;
     for (const slot of this.#slots) slot.destroy();
     this.#uniforms?.destroy();
     this.#slots = [];

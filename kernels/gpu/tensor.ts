@@ -105,7 +105,10 @@ export function persistent(
   return tensor;
 }
 
-/** Writes host values (without row padding) into a persistent tensor. */
+/**
+ * Writes host values (without row padding) into a persistent f32 or u32 tensor.
+ * @throws {InputError} when their number or type is not the tensor's.
+ */
 export function upload(
   gpu: Gpu,
   tensor: Tensor,
@@ -116,6 +119,10 @@ export function upload(
     throw new InputError(
       `${tensor.name}: expected ${want} values for shape [${tensor.shape}], got ${values.length}`,
     );
+  }
+  const dtype = values instanceof Uint32Array ? "u32" : "f32";
+  if (dtype !== tensor.dtype) {
+    throw new InputError(`${tensor.name}: expected ${tensor.dtype} values, got ${dtype}`);
   }
   gpu.device.queue.writeBuffer(
     tensor.place.buffer!,

@@ -1,6 +1,6 @@
 /**
  * The Kullback-Leibler divergence between a policy and a fixed prior, token by token over the whole vocabulary: what holds
- * a policy to its imprinted values (INFANT's rho KL(pi_theta || pi_0)).
+ * a policy to where it came from (INFANT Eq. 60, and the second term of Eq. 7: rho KL(pi_theta || pi_prior)).
  */
 import { InputError } from "../errors.ts";
 import { elementKernel } from "../gpu/elements.ts";

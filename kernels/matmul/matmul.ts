@@ -166,7 +166,7 @@ export function matmul(
     overrides,
     bindings: { ...inputs, sums },
     groups: [x, y, batch],
-    loops: 2 * k,
+    loops: 5 * Math.ceil(k / 16),
   });
   return out;
 }

@@ -1,6 +1,7 @@
 // C = op(A) op(B) for GPUs: a workgroup computes a 64 x 64 tile of C, walking k sixteen at a time through workgroup memory.
 // A is [m,k], or [k,m] when TRANSPOSE_A; B is [k,n], or [n,k] when TRANSPOSE_B; C is [m,n]. Also column sums of A when asked.
 // 256 invocations: each loads one vec4 of A and one of B per tile and owns a 4 x 4 block of C. Edges count as zeros.
+// The walk inside a tile is unrolled by four: a loop per k would reach the limit on loops at a vocabulary of 61,000.
 // Tiles are f32 arrays because two invocations may not write parts of one vec4.
 @group(0) @binding(0) var<storage, read> a: array<$A>;
 @group(0) @binding(1) var<storage, read> b: array<$B>;
@@ -73,16 +74,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
       spread_b(4u * q, row, v);
     }
     workgroupBarrier();
-    for (var k = 0u; k < 16u; k++) {
-      let ia = k * 64u + 4u * y;
-      let ib = k * 64u + 4u * x;
-      let av = vec4f(tile_a[ia], tile_a[ia + 1u], tile_a[ia + 2u], tile_a[ia + 3u]);
-      let bv = vec4f(tile_b[ib], tile_b[ib + 1u], tile_b[ib + 2u], tile_b[ib + 3u]);
-      c0 += av.x * bv;
-      c1 += av.y * bv;
-      c2 += av.z * bv;
-      c3 += av.w * bv;
-      if (COLUMN_SUMS == 1u) { sum += av; }
+    for (var k = 0u; k < 16u; k += 4u) {
+      #repeat r 4
+      {
+        let ia = (k + {r}u) * 64u + 4u * y;
+        let ib = (k + {r}u) * 64u + 4u * x;
+        let av = vec4f(tile_a[ia], tile_a[ia + 1u], tile_a[ia + 2u], tile_a[ia + 3u]);
+        let bv = vec4f(tile_b[ib], tile_b[ib + 1u], tile_b[ib + 2u], tile_b[ib + 3u]);
+        c0 += av.x * bv;
+        c1 += av.y * bv;
+        c2 += av.z * bv;
+        c3 += av.w * bv;
+        if (COLUMN_SUMS == 1u) { sum += av; }
+      }
+      #end
     }
     workgroupBarrier();
   }

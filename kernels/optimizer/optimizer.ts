@@ -44,11 +44,11 @@ export interface Extent {
 
 /** Settings of {@linkcode adamw} that do not change during a run. */
 export interface AdamWSettings extends Extent {
-  /** Decay of the first moment. */
+  /** Decay of the first moment, in [0, 1). */
   readonly beta1: number;
-  /** Decay of the second moment. */
+  /** Decay of the second moment, in [0, 1). */
   readonly beta2: number;
-  /** Added to the root of the second moment. */
+  /** Added to the root of the second moment; not 0 in float32, or what never had a gradient would become 0 / 0. */
   readonly eps: number;
 }
 
@@ -70,7 +70,7 @@ export function createKnobs(gpu: Gpu): Tensor {
  *
  * Gradients are d_theta times knob 4 times min(1, knob 3 / (norm + 1e-6)), where metrics[normIndex] is the norm of
  * d_theta itself (see `globalNorm`). Nothing changes when metrics[normIndex + 1] is set.
- * @throws {InputError} when the vectors do not match.
+ * @throws {InputError} when the vectors do not match or a setting is out of range.
  */
 export function adamw(
   tape: Tape,
@@ -82,6 +82,9 @@ export function adamw(
 ): void {
   const { beta1, beta2, eps, weightDecay } = settings;
   const { v } = arenas;
+  checkSetting("adamw", "beta1", beta1, beta1 >= 0 && beta1 < 1, "in [0, 1)");
+  checkSetting("adamw", "beta2", beta2, beta2 >= 0 && beta2 < 1, "in [0, 1)");
+  checkSetting("adamw", "eps", eps, eps >= 2 ** -126, "at least 2^-126");
   checkVector("adamw", v, arenas.theta.columns);
   update(tape, adamwKernel, { ...arenas, v }, metrics, normIndex, knobs, settings, {
     beta1,
@@ -97,7 +100,7 @@ export function adamw(
 /**
  * One step of SGD with momentum, as PyTorch defines it (weight decay joins the clipped gradient). Clipping and
  * skipping as in {@linkcode adamw}; `arenas.v` is not used.
- * @throws {InputError} when the vectors do not match.
+ * @throws {InputError} when the vectors do not match or a setting is out of range.
  */
 export function sgd(
   tape: Tape,
@@ -109,6 +112,7 @@ export function sgd(
 ): void {
   const { theta, d_theta, m } = arenas;
   const { momentum, weightDecay, nesterov = false } = settings;
+  checkSetting("sgd", "momentum", momentum, momentum >= 0 && momentum < 1, "in [0, 1)");
   const uniforms = { momentum, decay: weightDecay };
   const overrides = { NESTEROV: Number(nesterov) };
   update(
@@ -131,11 +135,12 @@ function update(
   metrics: Tensor,
   normIndex: number,
   knobs: Tensor,
-  { length, decayEnd }: Extent,
+  { length, decayEnd, weightDecay }: Extent,
   uniforms: Readonly<Record<string, number>>,
   overrides: Readonly<Record<string, number>> = {},
 ): void {
   checkExtent(kernel.name, arenas, length, decayEnd);
+  checkSetting(kernel.name, "weightDecay", weightDecay, weightDecay >= 0, "at least 0");
   checkSlot(kernel.name, metrics, normIndex, 2);
   checkVector(kernel.name, knobs, KNOBS);
   for (const window of windowsOf(tape.gpu, length)) {
@@ -160,6 +165,16 @@ function update(
       flops: 14 * window.length,
     });
   }
+}
+
+function checkSetting(
+  operation: string,
+  name: string,
+  value: number,
+  ok: boolean,
+  expected: string,
+): void {
+  if (!ok) throw new InputError(`${operation}: ${name} must be ${expected}, found ${value}`);
 }
 
 function checkExtent(

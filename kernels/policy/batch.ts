@@ -115,6 +115,12 @@ export class TokenTensors {
         `batch must be ${this.rows} x ${this.length} tokens, got ${rows} x ${length}`,
       );
     }
+    const count = rows * length;
+    for (const [name, { length: found }] of Object.entries(arraysOf(values))) {
+      if (found !== count) {
+        throw new InputError(`batch: ${name} must have ${count} values, found ${found}`);
+      }
+    }
     checkBelow("token id", values.ids, this.#config.vocabSize);
     checkBelow("position", values.positions, this.#config.context);
     checkBelow("target", values.targets, this.#config.vocabSize, NO_TARGET);
@@ -160,6 +166,11 @@ export class TokenTensors {
     this.#buffer.destroy();
     this.#staged?.destroy();
   }
+}
+
+function arraysOf(values: BatchValues): Readonly<Record<string, ArrayLike<number>>> {
+  const { ids, targets, weights, positions, starts, klWeights = weights } = values;
+  return { ids, targets, weights, positions, starts, klWeights };
 }
 
 function checkBelow(what: string, values: Uint32Array, limit: number, except = -1): void {

@@ -155,23 +155,26 @@ export class Generator {
 
   /**
    * Replies to up to `batch` prompts of token ids. One read-back.
+   * Replies are at most `maxNew` tokens long (never more than the generator's), and end where the longest prompt of the
+   * batch plus its reply fills the capacity.
    * @param streams random stream of each row (default: its place), so that a reply does not depend on its batch.
-   * @throws {InputError} when a prompt is empty, holds an unknown id or leaves no room for a reply.
+   * @throws {InputError} when a prompt is empty, holds an unknown id or leaves no room for a reply, or a
+   * setting is out of range.
    */
   async generate(
     prompts: readonly (readonly number[])[],
     settings: SamplingSettings,
     options: { readonly maxNew?: number; readonly streams?: readonly number[] } = {},
   ): Promise<Reply[]> {
-    const { gpu, config } = this.#parameters;
+    const { gpu } = this.#parameters;
     const { capacity, batch } = this.#sizes;
+    const wanted = options.maxNew ?? this.#sizes.maxNew;
+    if (!Number.isSafeInteger(wanted) || wanted < 1) {
+      throw new InputError(`maxNew must be a whole number of at least 1, found ${wanted}`);
+    }
     // At least 1: startSampling refuses empty prompts, and no prompts, in its own words.
     const longest = Math.max(1, ...prompts.map((prompt) => prompt.length));
-    const maxNew = Math.min(
-      options.maxNew ?? this.#sizes.maxNew,
-      this.#sizes.maxNew,
-      capacity - longest,
-    );
+    const maxNew = Math.min(wanted, this.#sizes.maxNew, capacity - longest);
     if (maxNew < 1) {
       throw new InputError(
         `a prompt of ${longest} tokens leaves no room for a reply in ${capacity} tokens: shorten it`,
@@ -195,7 +198,7 @@ export class Generator {
       cacheIndex: length - 1,
       streams: options.streams,
     });
-    upload(gpu, prefill.ids, ids.map((id) => Math.min(id, config.vocabSize - 1)));
+    upload(gpu, prefill.ids, ids);
     upload(gpu, prefill.positions, positions);
     upload(gpu, this.#starts, starts);
     prefill.tape.run();

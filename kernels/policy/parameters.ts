@@ -79,7 +79,10 @@ export class Parameters {
   readonly #halves: Tensor | null;
   readonly #castAll: Tape | null;
 
-  /** Arenas of the right size, filled with zeros; see {@linkcode loadParameters}. */
+  /**
+   * Arenas of the right size, filled with zeros; see {@linkcode loadParameters}.
+   * @throws {InputError} when two parameters share a name, an adapter does not fit, or the adapter has no float16.
+   */
   constructor(gpu: Gpu, config: PolicyConfig, options: ParameterOptions = {}) {
     this.gpu = gpu;
     this.config = config;
@@ -114,6 +117,9 @@ export class Parameters {
     if (this.#castAll) castToF16(this.#castAll, this.theta, this.#halves!);
     let at = 0;
     for (const spec of [...matrices, ...vectors, ...frozen]) {
+      if (this.#slots.has(spec.name)) {
+        throw new InputError(`two parameters are named ${spec.name}: rename the adapter or head`);
+      }
       const tensor = new Tensor(spec.name, spec.storedShape, "f32", this.theta.place, 4 * at);
       if (at < this.trainableEnd) {
         tensor.needsGrad = true;
@@ -184,12 +190,7 @@ export class Parameters {
   load(tensors: ReadonlyMap<string, Float32Array>): void {
     for (const [name, values] of tensors) {
       const slot = this.#slot(name);
-      const want = slot.spec.shape.reduce((a, b) => a * b, 1);
-      if (values.length !== want) {
-        throw new InputError(
-          `${name} must have ${want} values for shape [${slot.spec.shape}], got ${values.length}`,
-        );
-      }
+      checkLength(slot.spec, values);
       const image = new Float32Array(arenaFloats(slot.spec));
       pack(slot.spec, values, image, 0);
       this.gpu.device.queue.writeBuffer(this.theta.place.buffer!, 4 * slot.at, image);
@@ -214,12 +215,17 @@ export class Parameters {
     return tensors;
   }
 
-  /** Puts values by name into an arena image of `floats` floats. */
+  /**
+   * Puts values by name into an arena image of `floats` floats; parameters without values, and padding, are zeros.
+   * @throws {InputError} on a wrong number of values.
+   */
   join(tensors: ReadonlyMap<string, Float32Array>, floats: number): Float32Array {
     const image = new Float32Array(floats);
     for (const [name, { spec, at }] of this.#slots) {
       const values = tensors.get(name);
-      if (values && at < floats) pack(spec, values, image, at);
+      if (!values || at >= floats) continue;
+      checkLength(spec, values);
+      pack(spec, values, image, at);
     }
     return image;
   }
@@ -241,6 +247,15 @@ export class Parameters {
     this.gradients?.place.buffer?.destroy();
     this.#halves?.place.buffer?.destroy();
     this.#castAll?.destroy();
+  }
+}
+
+function checkLength({ name, shape }: StoredSpec, values: Float32Array): void {
+  const want = shape.reduce((a, b) => a * b, 1);
+  if (values.length !== want) {
+    throw new InputError(
+      `${name} must have ${want} values for shape [${shape}], got ${values.length}`,
+    );
   }
 }
 

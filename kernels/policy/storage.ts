@@ -5,8 +5,8 @@
  * give zero activations and get zero gradients, so the padding never changes a result and stays zero in training.
  * Where sizes are multiples of four, as in nearly all real models, nothing is padded at all.
  */
-import { Tensor } from "../gpu/tensor.ts";
-import { paddedColumns } from "../gpu/tensor.ts";
+import { paddedColumns, Tensor } from "../gpu/tensor.ts";
+export { headStrideOf as headStride } from "../attention/layout.ts";
 import { type ParameterSpec, parameterSpecs, type PolicyConfig } from "./config.ts";
 
 /** Consecutive groups of `size` values are stored as groups of `stored`, filled with zeros. */
@@ -25,11 +25,6 @@ export interface StoredSpec extends ParameterSpec {
   readonly rowPadding: Padding | null;
   /** Of the columns, per head; null: none. */
   readonly columnPadding: Padding | null;
-}
-
-/** Stored length of a head. */
-export function headStride(config: PolicyConfig): number {
-  return paddedColumns(config.headDim);
 }
 
 /** Geometry of one parameter; `rowPadding` applies to vectors as well (biases of padded rows). */

@@ -12,6 +12,7 @@ import { attention } from "../attention/attention.ts";
 import { attentionCached, type KvCache } from "../attention/cache.ts";
 import { dropout } from "../dropout/dropout.ts";
 import { embedding, type EntryLists } from "../embedding/embedding.ts";
+import { InputError } from "../errors.ts";
 import type { Tape } from "../gpu/tape.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { linear } from "../matmul/matmul.ts";
@@ -55,7 +56,10 @@ export interface TransformerOptions {
   readonly cache?: { readonly kv: KvCache; readonly cursor: Tensor } | null;
 }
 
-/** Hidden states after the final norm, [rows * length, width]. */
+/**
+ * Hidden states after the final norm, [rows * length, width].
+ * @throws {InputError} when `options.rope` is missing for a policy with rotary positions, or a shape does not fit.
+ */
 export function transformer(
   tape: Tape,
   parameters: Parameters,
@@ -63,6 +67,9 @@ export function transformer(
   options: TransformerOptions,
 ): Tensor {
   const { config } = parameters;
+  if (config.positions === "rope" && !options.rope) {
+    throw new InputError("a policy with rotary positions needs the table of ropeTable()");
+  }
   let x = embedding(
     tape,
     { table: parameters.get("embed.weight"), indices: input.ids, lists: input.idLists },

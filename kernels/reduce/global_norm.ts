@@ -20,6 +20,7 @@ const GROUPS = 256;
 /**
  * out[index] = sqrt(sum g^2) over the flat vector `grads` (of any length), out[index + 1] = 1 if any g (or the sum) is infinite or
  * NaN, else 0. The sum is taken in float32, so norms above 1.8e19 count as not finite.
+ * @throws {InputError} when `grads` is no float32 vector or `out` has no room for two values at `index`.
  */
 export function globalNorm(tape: Tape, grads: Tensor, out: Tensor, index: number): void {
   checkVector("globalNorm", grads);

@@ -3,7 +3,7 @@
  */
 import { DeviceError, InputError } from "../../../kernels/errors.ts";
 import { mib, openGpu } from "../../../kernels/gpu/device.ts";
-import { settle } from "../../../kernels/gpu/readback.ts";
+import { readFloats, settle } from "../../../kernels/gpu/readback.ts";
 import { persistent, Tensor, unpadRows, upload } from "../../../kernels/gpu/tensor.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "../../assert.ts";
 import { tensorOf, testGpu } from "../harness.ts";
@@ -56,6 +56,17 @@ Deno.test("closing a device is not losing it", async () => {
   gpu.check();
 });
 
+Deno.test("a lost device is reported at every check, not once, and by a read-back that it stopped", async () => {
+  const gpu = await openGpu();
+  const tensor = persistent(gpu, "t", [4]);
+  gpu.device.destroy(); // not by close(): nobody asked for it
+  await assertRejects(() => readFloats(gpu, tensor), DeviceError);
+  await gpu.device.lost;
+  for (let i = 0; i < 2; i++) {
+    assertThrows(() => gpu.check(), DeviceError, "the GPU device was lost");
+  }
+});
+
 Deno.test("shapes must be positive whole numbers", () => {
   for (const shape of [[0], [3, -1], [1.5], [NaN]]) {
     assertThrows(() => new Tensor("odd", shape), InputError, "odd: shape must be");
@@ -81,4 +92,19 @@ Deno.test("upload wants as many values as the shape has", async () => {
     InputError,
     "t: expected 6 values for shape [2,3], got 8",
   );
+});
+
+Deno.test("upload wants values of the tensor's type", async () => {
+  const gpu = await testGpu();
+  const floats = tensorOf(gpu, "floats", [2], [1, 2]);
+  const ids = tensorOf(gpu, "ids", [2], [1, 2], "u32");
+  const halves = persistent(gpu, "halves", [2], "f16");
+  const wrong = [[floats, new Uint32Array(2)], [ids, new Float32Array(2)], [
+    halves,
+    new Float32Array(2),
+  ]] as const;
+  for (const [tensor, values] of wrong) {
+    const message = `${tensor.name}: expected ${tensor.dtype} values`;
+    assertThrows(() => upload(gpu, tensor, values), InputError, message);
+  }
 });

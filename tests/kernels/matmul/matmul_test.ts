@@ -54,6 +54,17 @@ for (const { form, schedule } of ALL) {
   });
 }
 
+for (const schedule of SCHEDULES) {
+  Deno.test(`matmul nn, ${schedule}: the gradient through a head of 151,936 tokens stays within the loop limit`, async () => {
+    const gpu = await testGpu();
+    const k = 151_936; // Qwen2's vocabulary; sums of ones are exact, and a loop cut short would show
+    const ones = new Float32Array(4 * k).fill(1);
+    const [a, b] = [tensorOf(gpu, "a", [4, k], ones), tensorOf(gpu, "b", [k, 4], ones)];
+    const [c] = await runTape(gpu, (tape) => [matmul(tape, "nn", a, b, { schedule })]);
+    assertEquals(Array.from(c), new Array(16).fill(k));
+  });
+}
+
 const SHAPE = { m: 37, n: 22, k: 45 };
 
 /** One epilogue per case; values are made from the seeds. */

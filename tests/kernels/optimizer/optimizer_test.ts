@@ -258,4 +258,16 @@ Deno.test("optimizers name the vector or number that does not fit", async () => 
   assertThrows(() => adamw(tape, arenas, metrics, 0, knobs, part), Error, "length must be 100");
   const odd = { ...settings, decayEnd: 30 };
   assertThrows(() => adamw(tape, arenas, metrics, 0, knobs, odd), Error, "multiple of 64");
+  const wrong = [
+    [{ beta1: 1 }, "beta1 must be in [0, 1), found 1"],
+    [{ beta2: NaN }, "beta2 must be in [0, 1), found NaN"],
+    [{ eps: 0 }, "eps must be at least 2^-126, found 0"],
+    [{ weightDecay: -0.1 }, "weightDecay must be at least 0, found -0.1"],
+  ] as const;
+  for (const [change, message] of wrong) {
+    const changed = { ...settings, ...change };
+    assertThrows(() => adamw(tape, arenas, metrics, 0, knobs, changed), Error, message);
+  }
+  const fast = { ...settings, momentum: 1.5 };
+  assertThrows(() => sgd(tape, arenas, metrics, 0, knobs, fast), Error, "momentum must be in");
 });

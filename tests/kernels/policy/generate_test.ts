@@ -173,6 +173,13 @@ Deno.test("what cannot be generated is refused", async () => {
     await assertRejects(() => generator.generate([long], GREEDY), InputError, "leaves no room");
     await assertRejects(() => generator.generate([[]], GREEDY), InputError, "has no tokens");
     await assertRejects(() => generator.generate([], GREEDY), InputError, "1 to 2 prompts");
+    for (const maxNew of [0, 2.5, NaN]) {
+      await assertRejects(
+        () => generator.generate([[1]], GREEDY, { maxNew }),
+        InputError,
+        "maxNew",
+      );
+    }
     await assertRejects(() => generator.generate([[41]], GREEDY), InputError, "has id 41");
     await assertRejects(
       () => generator.generate([[1], [1], [1]], GREEDY),

@@ -103,6 +103,11 @@ Deno.test("what does not fit is refused by name", async () => {
     InputError,
     "head.weight must have 984 values for shape [41,24], got 5",
   );
+  assertThrows(
+    () => parameters.join(new Map([["final_norm.weight", new Float32Array(5)]]), 2 ** 20),
+    InputError,
+    "final_norm.weight must have 24 values",
+  );
   assertThrows(() => parameters.get("positions.weight"), InputError, "no parameter positions");
   assertEquals(parameters.find("layers.0.mlp.up.bias"), null);
   parameters.destroy();
@@ -115,4 +120,10 @@ Deno.test("what does not fit is refused by name", async () => {
     "LoRA target v: this policy has no",
   );
   assertThrows(withTarget({ rowStart: 36, rowCount: 12 }), InputError, "rows are outside");
+  const same = { ...target, rowStart: 0, rowCount: 4 };
+  assertThrows(
+    () => new Parameters(gpu, config, { lora: { ...lora, targets: [same, same] } }),
+    InputError,
+    "two parameters are named lora.v.A",
+  );
 });

@@ -1,14 +1,16 @@
 /**
  * The whole policy against the float64 transformer: every family, packed batches, adapters, recomputation, dropout.
  */
+import { InputError } from "../../../kernels/errors.ts";
 import { persistent, type Tensor, upload } from "../../../kernels/gpu/tensor.ts";
 import { crossEntropy } from "../../../kernels/losses/cross_entropy.ts";
 import type { PolicyConfig } from "../../../kernels/policy/config.ts";
 import { loraScale } from "../../../kernels/policy/lora.ts";
+import { TokenTensors } from "../../../kernels/policy/batch.ts";
 import { loadParameters, type Parameters } from "../../../kernels/policy/parameters.ts";
 import { languageModelHead, type TransformerOptions } from "../../../kernels/policy/transformer.ts";
 import type { TokenBatch } from "../../../workflows/data/batch.ts";
-import { assert, assertEquals } from "../../assert.ts";
+import { assert, assertEquals, assertRejects, assertThrows } from "../../assert.ts";
 import { crossEntropy as referenceLoss } from "../../reference/losses.ts";
 import { randomWeights, tinyConfigs } from "../../reference/tiny_policies.ts";
 import { backward, forward, type Policy, toPolicy } from "../../reference/transformer.ts";
@@ -106,6 +108,28 @@ Deno.test("padding that is left over changes nothing elsewhere", async () => {
     logits.filter((_, i) => ![11, 12].includes(Math.floor(i / 43)));
   assertEquals(real(a.outputs[0]), real(b.outputs[0]));
   assertEquals(a.gradients, b.gradients);
+  parameters.destroy();
+});
+
+Deno.test("a batch with an array too short or too long, or a rotary policy without its table, is refused", async () => {
+  const gpu = await testGpu();
+  const config = tinyConfigs.llama;
+  const batch = packedBatch(config);
+  const { rows, length } = batch;
+  const tokens = new TokenTensors(gpu, config, rows, length);
+  for (const name of ["ids", "targets", "weights", "positions", "starts", "klWeights"]) {
+    for (const found of [rows * length - 1, rows * length + 1]) {
+      const array = name.toLowerCase().endsWith("weights") ? Float32Array : Uint32Array;
+      assertThrows(
+        () => tokens.upload({ ...batch, [name]: new array(found) }),
+        InputError,
+        `batch: ${name} must have ${rows * length} values, found ${found}`,
+      );
+    }
+  }
+  tokens.destroy();
+  const parameters = loadParameters(gpu, randomWeights(config, 5));
+  await assertRejects(() => train(parameters, batch, { rope: null }), InputError, "ropeTable()");
   parameters.destroy();
 });
 
