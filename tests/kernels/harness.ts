@@ -52,13 +52,20 @@ export function halfTensorOf(
 }
 
 /** A test of float16 kernels: without `shader-f16` it is left out, and says so in its name. */
-export async function halfTest(
+export function halfTest(name: string, run: (gpu: Gpu) => void | Promise<void>): Promise<void> {
+  return testUnless(name, (gpu) => gpu.hasF16 ? null : "no shader-f16", run);
+}
+
+/** A test that an adapter may have no use for: then it is left out, and its name says why. */
+export async function testUnless(
   name: string,
+  why: (gpu: Gpu) => string | null,
   run: (gpu: Gpu) => void | Promise<void>,
 ): Promise<void> {
   const gpu = await testGpu();
-  if (gpu.hasF16) Deno.test(name, () => run(gpu));
-  else Deno.test({ name: `${name} (skipped: no shader-f16)`, ignore: true, fn: () => {} });
+  const reason = why(gpu);
+  if (reason === null) Deno.test(name, () => run(gpu));
+  else Deno.test({ name: `${name} (skipped: ${reason})`, ignore: true, fn: () => {} });
 }
 
 /** A trained tensor whose gradient already holds `before` (zeros where absent): kernels must add to it. */

@@ -22,7 +22,10 @@ export interface ExamOptions extends Pick<EvaluateConfig, "dialogues" | "tempera
   readonly split: Split;
   /** Seed of the dialogues and of sampling. */
   readonly seed: number;
-  /** Called with the number of dialogues answered; returning false stops the exam. */
+  /**
+   * Called with the number of dialogues answered; returning false stops the exam: replies not yet
+   * given are empty, and judged as such.
+   */
   readonly onProgress?: (done: number, of: number) => boolean | void;
 }
 
@@ -45,7 +48,7 @@ export async function nurseryReplies(
     padToken: TOKEN.pad,
     stopTokens: [TOKEN.eos],
   };
-  const replies: string[][] = new Array(dialogues.length);
+  const replies: string[][] = dialogues.map(() => []);
   try {
     for (let at = 0; at < order.length; at += BATCH) {
       const rows = order.slice(at, at + BATCH);
@@ -58,7 +61,7 @@ export async function nurseryReplies(
   } finally {
     generator.destroy();
   }
-  return replies.map((reply) => reply ?? []);
+  return replies;
 }
 
 /** Sits the exam and returns its scores. */

@@ -107,7 +107,7 @@ function checkCounts(k: number, n: number, confidence: number): void {
  * Largest probability with which k or fewer successes in n trials still have probability `tail`.
  */
 function upperLimit(k: number, n: number, tail: number): number {
-  // The quantile of the mirrored distribution, so that limits close to 1 and to 0 are equally exact.
+  // The quantile of the mirrored distribution: a small tail stays exact, which 1 - tail would not.
   return k === n ? 1 : 1 - betaQuantile(tail, n - k, k + 1);
 }
 
