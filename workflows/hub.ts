@@ -7,6 +7,7 @@
  */
 import { dirname, join } from "node:path";
 import { InputError, oneLine } from "../kernels/errors.ts";
+import { fileProblem } from "./files.ts";
 
 /** How to reach the hub and where to keep what it sends. */
 export interface HubAccess {
@@ -149,6 +150,9 @@ function hubError(error: unknown, { name, type }: Repository, revision: string):
         `the hub cannot be reached (${oneLine(error)}); pass the path of a local copy`,
     );
   }
+  // A full disk or a cache folder that may not be written is no answer of the hub's.
+  const local = fileProblem(error);
+  if (local) return local;
   const status = (error as { statusCode?: number }).statusCode;
   const advice = status === 401 || status === 403 || status === 404
     ? `check the name and revision; a private or gated ${type} needs an access token`

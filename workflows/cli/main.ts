@@ -6,7 +6,7 @@
  * the environment a process starts with.
  */
 import { InputError } from "../../kernels/errors.ts";
-import { suggestion } from "../config/nearest.ts";
+import { suggestion } from "../nearest.ts";
 import { type AdapterSetup, ensureAdapter } from "../setup/adapter.ts";
 import { childEnvironment } from "../setup/system.ts";
 import { runChild } from "./child.ts";

@@ -6,7 +6,7 @@
  */
 import { parseArgs } from "node:util";
 import { InputError } from "../../kernels/errors.ts";
-import { suggestion } from "../config/nearest.ts";
+import { suggestion } from "../nearest.ts";
 
 /** One option of a command. */
 export interface Option {

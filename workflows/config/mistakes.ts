@@ -2,7 +2,7 @@
  * What is wrong with a configuration, in one line: where, what was expected, what was found, what was probably meant.
  */
 import { isMapping, kindOf } from "./files.ts";
-import { nearest, suggestion } from "./nearest.ts";
+import { nearest, suggestion } from "../nearest.ts";
 import { type Issue, trainJsonSchema } from "./schema.ts";
 
 /** The part of a JSON Schema that is needed to list the keys valid at a path. */

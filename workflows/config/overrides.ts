@@ -7,7 +7,7 @@
 import { InputError } from "../../kernels/errors.ts";
 import { parse } from "../deps/yaml.ts";
 import { isMapping, kindOf, type Settings } from "./files.ts";
-import { suggestion } from "./nearest.ts";
+import { suggestion } from "../nearest.ts";
 
 /**
  * Settings that stand for the same thing: one laid over a layer that has another takes its place, so that

@@ -10,7 +10,7 @@ import { canonical, canonicalOverride, type Notices } from "./aliases.ts";
 import type { TrainConfig } from "./config.ts";
 import { parseSettings, type Settings } from "./files.ts";
 import { explainIssue, pathText } from "./mistakes.ts";
-import { suggestion } from "./nearest.ts";
+import { suggestion } from "../nearest.ts";
 import { merge, parseOverride, setOverride } from "./overrides.ts";
 import { DEFAULT_PRESET, PRESETS } from "./presets.ts";
 import { checkTraining, type Issue } from "./schema.ts";

@@ -7,7 +7,7 @@
 import { InputError } from "../../kernels/errors.ts";
 import type { DataFile, FileKind, SourceRow } from "./read/bytes.ts";
 import { readCsv } from "./read/csv.ts";
-import { findFiles } from "./read/files.ts";
+import { classifyFile, findFiles } from "./read/files.ts";
 import { fetchHubFiles, type HubOptions, parseHubName } from "./read/hub.ts";
 import { readJson, readJsonl } from "./read/json.ts";
 import { readParquet } from "./read/parquet.ts";
@@ -89,7 +89,7 @@ export async function openDataset(
   if (local) return new Dataset(pathOrHubName, local, options);
   const hub = parseHubName(pathOrHubName);
   // `corpus/train.jsonl` has the shape of a hub name, but who writes it means a file.
-  const meansFile = /\.(jsonl|ndjson|json|csv|tsv|parquet|txt|gz)$/i.test(pathOrHubName);
+  const meansFile = classifyFile(pathOrHubName) !== null || /\.gz$/i.test(pathOrHubName);
   if (!hub || meansFile) {
     throw new InputError(`${pathOrHubName}: no such file or folder, and not a hub name (org/name)`);
   }

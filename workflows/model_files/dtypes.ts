@@ -97,20 +97,26 @@ export function decodeFloats(dtype: string, bytes: Uint8Array, where: string): F
 
 /**
  * float32 values in the bytes of a save format.
- * @throws {InputError} when a finite value does not fit float16; `where` names the tensor.
+ * @throws {InputError} when a finite value would be rounded to infinity (from 65520 for float16, from
+ * 3.39e38 for bfloat16); `where` names the tensor.
  */
 export function encodeFloats(dtype: SaveDtype, values: Float32Array, where: string): Uint8Array {
   if (dtype === "f32") return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  if (dtype === "bf16") return new Uint8Array(toBfloat16(values).buffer);
-  const half = new Float16Array(values);
-  for (let i = 0; i < half.length; i++) {
-    if (!Number.isFinite(half[i]) && Number.isFinite(values[i])) {
+  const bits = dtype === "bf16"
+    ? toBfloat16(values)
+    : new Uint16Array(new Float16Array(values).buffer);
+  const infinity = dtype === "bf16" ? 0x7f80 : 0x7c00;
+  for (let i = 0; i < bits.length; i++) {
+    if ((bits[i] & 0x7fff) === infinity && Number.isFinite(values[i])) {
+      const [limit, instead] = dtype === "bf16"
+        ? ["bfloat16 (3.39e38)", "f32"]
+        : ["float16 (65504)", "bf16 or f32"];
       throw new InputError(
-        `${where}: ${values[i]} at index ${i} is beyond float16 (65504); save as bf16 or f32`,
+        `${where}: ${values[i]} at index ${i} is beyond ${limit}; save as ${instead}`,
       );
     }
   }
-  return new Uint8Array(half.buffer);
+  return new Uint8Array(bits.buffer);
 }
 
 /**

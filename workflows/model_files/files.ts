@@ -2,12 +2,17 @@
  * File helpers of the model code: reads with errors in one line, JSON, and large writes piece by
  * piece.
  */
-import { InputError } from "../../kernels/errors.ts";
+import { InputError, oneLine } from "../../kernels/errors.ts";
 import { fileProblem } from "../files.ts";
 
 /** An operating-system error as one line that names the file; anything else as it is. */
 export function fileError(path: string, error: unknown): Error {
   return fileProblem(error, path) ?? error as Error;
+}
+
+/** An error about the contents of a file, with the file named in front; anything else as it is. */
+export function errorIn(path: string, error: unknown): unknown {
+  return error instanceof InputError ? new InputError(`${path}: ${error.message}`) : error;
 }
 
 /** Whether there is a file (not a folder) at this path. */
@@ -38,7 +43,7 @@ export async function readJson(path: string): Promise<Record<string, unknown>> {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new InputError(`${path}: not valid JSON (${(error as Error).message.split("\n")[0]})`);
+    throw new InputError(`${path}: not valid JSON (${oneLine(error)}); mend it or copy it again`);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new InputError(`${path}: expected a JSON object`);

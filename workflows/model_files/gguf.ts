@@ -17,7 +17,7 @@ import { configFromGguf } from "./gguf_config.ts";
 import { FLOAT_TYPES, type GgufHeader, readGgufHeader } from "./gguf_header.ts";
 import { checkConfigOf } from "./hf_config.ts";
 import { toRotateHalf } from "./interleaved.ts";
-import { zeroParameters } from "./layouts.ts";
+import { GrowingParameters } from "./layouts.ts";
 import { readAt } from "./safetensors.ts";
 
 /** A block of rows of an internal parameter and the GGUF tensor that holds it. */
@@ -104,8 +104,12 @@ async function readBlock(
   }
   const { dtype, bytes: each } = FLOAT_TYPES[info.dtype];
   const length = block.rows * block.columns * each;
-  const bytes = await readAt(file, header.dataStart + Number(info.offset), length);
-  if (bytes.length !== length) throw new InputError(`${where}: the file is cut off`);
+  const begin = header.dataStart + Number(info.offset);
+  const { size } = await file.stat();
+  if (begin + length > size) {
+    throw new InputError(`${where}: the file is cut off; copy or download it again`);
+  }
+  const bytes = await readAt(file, begin, length);
   const values = decodeFloats(dtype, bytes, where);
   checkFinite(values, where);
   return block.interleaved ? toRotateHalf(values, headDim, block.columns) : values;
@@ -130,6 +134,11 @@ export async function readGguf(
 ): Promise<{ weights: PolicyWeights; header: GgufHeader }> {
   const header = await readGgufHeader(path);
   const config = checkConfigOf(configFromGguf(header, path), path);
+  if (config.layers > header.tensors.size) {
+    throw new InputError(
+      `${path}: the metadata says ${config.layers} layers, the file has only ${header.tensors.size} tensors`,
+    );
+  }
   const wanted = blocks(config);
   const known = new Set(wanted.map((block) => block.tensor));
   for (const name of header.tensors.keys()) {
@@ -137,11 +146,11 @@ export async function readGguf(
       throw new InputError(`${path}: tensor "${name}" has no place in a ${config.family} policy`);
     }
   }
-  const tensors = zeroParameters(config);
+  const parameters = new GrowingParameters(config);
   using file = await Deno.open(path);
   for (const block of wanted) {
     const values = await readBlock(file, header, block, config.headDim, path);
-    tensors.get(block.parameter)!.set(values, block.rowStart * block.columns);
+    parameters.at(block.parameter).set(values, block.rowStart * block.columns);
   }
-  return { weights: dropCopiedHead({ config, tensors }), header };
+  return { weights: dropCopiedHead({ config, tensors: parameters.all() }), header };
 }

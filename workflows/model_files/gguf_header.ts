@@ -2,7 +2,7 @@
  * The header of a GGUF file: metadata, and where each tensor lies. `@huggingface/gguf` does the
  * parsing.
  */
-import { InputError } from "../../kernels/errors.ts";
+import { InputError, oneLine } from "../../kernels/errors.ts";
 import { fileError } from "./files.ts";
 import { readAt } from "./safetensors.ts";
 
@@ -63,9 +63,8 @@ export async function readGgufHeader(path: string): Promise<GgufHeader> {
     };
   } catch (error) {
     if (error instanceof InputError) throw error;
-    const reason = (error as Error).message.split("\n")[0];
     throw new InputError(
-      `${path}: the GGUF header cannot be read (${reason}); is the file complete?`,
+      `${path}: the GGUF header cannot be read (${oneLine(error)}); is the file complete?`,
     );
   }
 }

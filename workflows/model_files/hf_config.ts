@@ -1,11 +1,13 @@
 /**
  * `config.json` of Hugging Face transformers, to and from the toolkit's own configuration.
  *
- * Every field that changes the numbers is either honoured or refused by name; the defaults of
- * absent fields are those of the transformers configuration classes. Dropout is not modelled: it
+ * Every field that changes the numbers is either honoured or refused by name; sizes that say which
+ * model it is (layers, width, heads, vocabulary) must be there, and the defaults of other absent fields are
+ * those of the transformers configuration classes. Dropout is not modelled: it
  * changes training only.
  */
 import { InputError } from "../../kernels/errors.ts";
+import { errorIn } from "./files.ts";
 import { checkConfig, type Family, type PolicyConfig } from "../../kernels/policy/config.ts";
 
 /** A parsed `config.json`. */
@@ -236,7 +238,7 @@ export function checkConfigOf(config: PolicyConfig, where: string): PolicyConfig
   try {
     return checkConfig(config);
   } catch (error) {
-    throw error instanceof InputError ? new InputError(`${where}: ${error.message}`) : error;
+    throw errorIn(where, error);
   }
 }
 

@@ -5,7 +5,7 @@
 import { dirname, join } from "node:path";
 import { InputError } from "../../kernels/errors.ts";
 import type { PolicyConfig, PolicyWeights } from "../../kernels/policy/config.ts";
-import { isFile, readJson } from "./files.ts";
+import { errorIn, isFile, readJson } from "./files.ts";
 import { configFromHuggingFace } from "./hf_config.ts";
 import { fromHuggingFace, withoutPrefix } from "./layouts.ts";
 import { HEAD_NAME, tensorLayouts } from "./names.ts";
@@ -82,13 +82,20 @@ export async function readModelFolder(path: string): Promise<FolderModel> {
   for (const name of source.tensors.keys()) {
     if (EXTRA_HEADS.test(name)) heads.set(name, await source.float32(name));
   }
+  // Checked before anything is laid out by layer: a typing error must not ask for a billion of them.
+  if (declared.layers > source.tensors.size) {
+    throw new InputError(
+      `${configPath}: says ${declared.layers} layers, the weights have only ${source.tensors.size} ` +
+        "tensors; is it the config of another model?",
+    );
+  }
   const config = withoutHead(declared, source, heads.size);
   checkUnexpected(source, config, path);
   const weights = await fromHuggingFace(
     config,
     async (name) => source.tensors.has(name) ? await source.float32(name) : null,
   ).catch((error) => {
-    throw error instanceof InputError ? new InputError(`${path}: ${error.message}`) : error;
+    throw errorIn(path, error);
   });
   return { weights, heads, configJson };
 }

@@ -36,6 +36,33 @@ export function zeroParameters(config: PolicyConfig): Map<string, Float32Array> 
   return new Map(specs.map(({ name, shape }) => [name, new Float32Array(elementCount(shape))]));
 }
 
+/**
+ * Parameters that take memory when their first block arrives. A configuration that asks for more than its file
+ * holds is then refused by the shape of a tensor, not by the allocator.
+ */
+export class GrowingParameters {
+  readonly #sizes: ReadonlyMap<string, number>;
+  readonly #arrays = new Map<string, Float32Array>();
+
+  /** Parameters of this policy, none of them allocated. */
+  constructor(config: PolicyConfig) {
+    const specs = parameterSpecs(config);
+    this.#sizes = new Map(specs.map(({ name, shape }) => [name, elementCount(shape)]));
+  }
+
+  /** The values of a parameter, zero at first. */
+  at(name: string): Float32Array {
+    const array = this.#arrays.get(name) ?? new Float32Array(this.#sizes.get(name)!);
+    this.#arrays.set(name, array);
+    return array;
+  }
+
+  /** All parameters, in the order of `parameterSpecs`. */
+  all(): Map<string, Float32Array> {
+    return new Map([...this.#sizes.keys()].map((name) => [name, this.at(name)]));
+  }
+}
+
 /** Copies a file's block into its rows of the parameter. */
 export function placeBlock(
   layout: TensorLayout,
@@ -111,7 +138,7 @@ export async function fromHuggingFace(
 ): Promise<PolicyWeights> {
   const read: ReadTensor = async (name) =>
     await readTensor(name) ?? await readTensor(withoutPrefix(config, name));
-  const tensors = zeroParameters(config);
+  const parameters = new GrowingParameters(config);
   for (const layout of tensorLayouts(config)) {
     const tensor = await read(layout.name);
     if (!tensor) {
@@ -119,8 +146,9 @@ export async function fromHuggingFace(
     }
     checkShape(layout.name, tensor.shape, layout.shape);
     checkFinite(tensor.data, `tensor "${layout.name}"`);
-    placeBlock(layout, tensor.data, tensors.get(layout.parameter)!);
+    placeBlock(layout, tensor.data, parameters.at(layout.parameter));
   }
+  const tensors = parameters.all();
   if (config.tiedHead) await checkTiedHead(config, tensors.get("embed.weight")!, read);
   return { config, tensors };
 }

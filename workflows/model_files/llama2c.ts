@@ -62,6 +62,13 @@ function parseConfig(header: Uint8Array, path: string): PolicyConfig {
   return checkConfigOf(config, path);
 }
 
+/** Counted from one layer: a damaged header may ask for millions, which are not to be listed. */
+function fileBytes(c: PolicyConfig): number {
+  const one = parameterCount({ ...c, layers: 1 });
+  const perLayer = parameterCount({ ...c, layers: 2 }) - one;
+  return HEADER_BYTES + 4 * (one + (c.layers - 1) * perLayer + c.context * c.headDim);
+}
+
 /** Reads tensors in file order. */
 class Cursor {
   readonly #file: Deno.FsFile;
@@ -130,7 +137,7 @@ export async function readLlama2c(path: string): Promise<PolicyWeights> {
     throw fileError(path, error);
   });
   const config = parseConfig(await readAt(file, 0, HEADER_BYTES), path);
-  const expected = HEADER_BYTES + 4 * (parameterCount(config) + config.context * config.headDim);
+  const expected = fileBytes(config);
   const { size } = await file.stat();
   if (size !== expected) {
     throw new InputError(

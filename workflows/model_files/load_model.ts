@@ -7,7 +7,7 @@ import type { PolicyWeights } from "../../kernels/policy/config.ts";
 import { ggufTokenizer } from "../data/tokenizers/gguf.ts";
 import type { Tokenizer } from "../data/tokenizers/tokenizer.ts";
 import type { HubAccess } from "../hub.ts";
-import { isFile, readJson } from "./files.ts";
+import { errorIn, isFile, readJson } from "./files.ts";
 import { readGguf } from "./gguf.ts";
 import { localModel } from "./hub.ts";
 import { readModelFolder } from "./hf_folder.ts";
@@ -75,7 +75,9 @@ async function loadFile(path: string, tokenizerPath?: string): Promise<LoadedMod
   const more = { generation: {}, heads: new Map() };
   if (path.endsWith(".gguf")) {
     const { weights, header } = await readGguf(path);
-    const tokenizer = given ?? await ggufTokenizer(header.metadata);
+    const tokenizer = given ?? await ggufTokenizer(header.metadata).catch((error) => {
+      throw errorIn(path, error);
+    });
     return { weights, tokenizer, eosTokenIds: endIds(weights.config.eosTokenId), ...more };
   }
   const weights = await readLlama2c(path);

@@ -12,7 +12,7 @@ import {
 } from "../data/tokenizers/hugging_face.ts";
 import { llama2cTokenizer } from "../data/tokenizers/llama2c.ts";
 import type { Tokenizer } from "../data/tokenizers/tokenizer.ts";
-import { isFile, readBytes, readText } from "./files.ts";
+import { errorIn, isFile, readBytes, readText } from "./files.ts";
 import { readGgufHeader } from "./gguf_header.ts";
 
 /** The two files of GPT-2's tokenizer, under the names in use. */
@@ -34,12 +34,15 @@ export async function folderTokenizer(
       if (await isFile(at(name))) files.set(name, await readBytes(at(name)));
     }
     return await HuggingFaceTokenizer.create(files, model).catch((error) => {
-      throw error instanceof InputError ? new InputError(at(error.message)) : error;
+      throw errorIn(folder, error);
     });
   }
   for (const [vocab, merges] of GPT2_PAIRS) {
     if (await isFile(at(vocab)) && await isFile(at(merges))) {
-      return await gpt2Tokenizer(await readText(at(vocab)), await readText(at(merges)));
+      return await gpt2Tokenizer(await readText(at(vocab)), await readText(at(merges)))
+        .catch((error) => {
+          throw errorIn(folder, error);
+        });
     }
   }
   if (await isFile(at("tokenizer.bin"))) {
@@ -56,7 +59,10 @@ export async function folderTokenizer(
  */
 export async function loadTokenizer(path: string): Promise<Tokenizer> {
   if (path.endsWith(".gguf")) {
-    const found = await ggufTokenizer((await readGgufHeader(path)).metadata);
+    const { metadata } = await readGgufHeader(path);
+    const found = await ggufTokenizer(metadata).catch((error) => {
+      throw errorIn(path, error);
+    });
     if (found) return found;
     throw new InputError(`${path}: this GGUF file holds no tokenizer`);
   }

@@ -7,7 +7,8 @@
 import { InputError } from "../../kernels/errors.ts";
 import type { PolicyConfig } from "../../kernels/policy/config.ts";
 import { writeFileAtomic } from "../files.ts";
-import { fileError, isFile, readJson, toJson } from "./files.ts";
+import { errorIn, fileError, isFile, readJson, toJson } from "./files.ts";
+import { withoutPrefix } from "./layouts.ts";
 import { type LoraAdapter, type LoraTarget, selectModules } from "./lora.ts";
 import { type LoraModule, loraModules } from "./names.ts";
 import { SafetensorsFile, type Tensor, type TensorSource } from "./safetensors.ts";
@@ -66,9 +67,9 @@ function adapterNumbers(json: Json, path: string): Omit<LoraAdapter, "targets"> 
  */
 function findModule(config: PolicyConfig, name: string): LoraModule | undefined {
   const bare = name.startsWith(PREFIX) ? name.slice(PREFIX.length) : name;
-  const modules = loraModules(config);
-  return modules.find(({ hfModule }) => hfModule === bare) ??
-    modules.find(({ hfModule }) => hfModule.endsWith(`.${bare}`));
+  return loraModules(config).find(({ hfModule }) =>
+    hfModule === bare || withoutPrefix(config, hfModule) === bare
+  );
 }
 
 async function factor(source: TensorSource, name: string, rows: number, columns: number) {
@@ -125,7 +126,7 @@ export async function readAdapter(
   }
   using source = await SafetensorsFile.open(path);
   const targets = await readTargets(source, config, numbers.r).catch((error) => {
-    throw error instanceof InputError ? new InputError(`${path}: ${error.message}`) : error;
+    throw errorIn(path, error);
   });
   return { ...numbers, targets };
 }

@@ -82,7 +82,7 @@ export class SafetensorsFile implements TensorSource {
       return new SafetensorsFile(path, file, tensors, metadata);
     } catch (error) {
       file.close();
-      throw error;
+      throw fileError(path, error);
     }
   }
 

@@ -5,7 +5,7 @@
  * (https://github.com/huggingface/safetensors) is checked before a byte of data is read, so that a
  * truncated download or a wrong tool is named as such.
  */
-import { InputError } from "../../kernels/errors.ts";
+import { InputError, oneLine } from "../../kernels/errors.ts";
 import { type Dtype, DTYPE_BYTES } from "./dtypes.ts";
 
 /** One tensor's place in a file. */
@@ -61,8 +61,11 @@ function parseJson(bytes: Uint8Array, path: string): Record<string, unknown> {
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (error) {
-    const reason = (error as Error).message.split("\n")[0];
-    throw new InputError(`${path}: the header is not valid JSON (${reason}); the file is damaged`);
+    throw new InputError(
+      `${path}: the header is not valid JSON (${
+        oneLine(error)
+      }); the file is damaged, download it again`,
+    );
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new InputError(`${path}: the header must be a JSON object`);
@@ -71,7 +74,12 @@ function parseJson(bytes: Uint8Array, path: string): Record<string, unknown> {
 }
 
 function parseMetadata(value: unknown, path: string): Map<string, string> {
-  const entries = Object.entries((value ?? {}) as Record<string, unknown>);
+  if (
+    value !== undefined && (typeof value !== "object" || value === null || Array.isArray(value))
+  ) {
+    throw new InputError(`${path}: __metadata__ must be an object of strings`);
+  }
+  const entries = Object.entries(value ?? {});
   for (const [key, text] of entries) {
     if (typeof text !== "string") {
       throw new InputError(`${path}: __metadata__.${key} must be a string`);

@@ -103,10 +103,10 @@ function encode(tensor: TensorToWrite, dtype: SaveDtype): Uint8Array {
  * const data = Float32Array.of(1, 2, 3, 4, 5, 6);
  * await writeSafetensors(path, [{ name: "layer.weight", shape: [2, 3], data }], { dtype: "bf16" });
  * const tensors = await readSafetensors(path);
- * console.log(tensors.get("layer.weight")); // { dtype: "BF16", shape: [2, 3], data: Float32Array }
+ * console.log(tensors.get("layer.weight")); // { shape: [2, 3], data: Float32Array }
  * ```
  * @throws {InputError} on a repeated name, a shape that does not fit its data, or a value beyond
- * float16.
+ * `dtype`.
  */
 export async function writeSafetensors(
   path: string,

@@ -280,6 +280,10 @@ Deno.test("bad rows: one clear line each", async () => {
       'completion[0]: unknown role "robot"',
     ],
     [
+      { prompt: "p", completion: [{ role: "constructor", content: "x" }] },
+      'completion[0]: unknown role "constructor"',
+    ],
+    [
       { prompt: "p", completion: ["x"] },
       'expected a message {role, content} or {from, value}, found "x"',
     ],

@@ -86,6 +86,8 @@ Deno.test("text: documents between separators, across chunk borders, with their 
       { text: "three" },
     ]);
     assertEquals((await read(`${dir}/p.txt`, { separator: "\n" })).length, 3);
+    const empty = () => read(`${dir}/p.txt`, { separator: "" });
+    await assertRejects(empty, InputError, "separator: must not be empty");
   }));
 
 Deno.test("text: a separator or character may lie across the border of two chunks", () =>

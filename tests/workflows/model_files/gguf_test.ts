@@ -96,6 +96,12 @@ Deno.test("GGUF: what cannot be read exactly is refused in one line", async () =
       tensors,
       'tensor "blk.2.attn_norm.weight" is missing',
     ],
+    [{ ...metadata, "llama.block_count": 1e9 }, tensors, "says 1000000000 layers"],
+    [
+      { ...metadata, "llama.feed_forward_length": 4e9 },
+      tensors,
+      "the metadata asks for [4000000000,",
+    ],
     [{ ...metadata, "llama.block_count": 1 }, tensors, "has no place in a llama policy"],
     [{ ...metadata, "llama.feed_forward_length": 8 }, tensors, "the metadata asks for [8,12]"],
     [{ ...metadata, "llama.rope.scaling.type": "yarn" }, tensors, 'rope.scaling.type "yarn"'],

@@ -155,6 +155,16 @@ const BAD_FOLDERS: [string, Spoil, string][] = [
     (_, folder) => Deno.writeTextFileSync(`${folder}/config.json`, "{"),
     "config.json: not valid JSON",
   ],
+  [
+    "a billion layers",
+    (_, folder) => editConfig(folder, { num_hidden_layers: 1e9, max_window_layers: 1e9 }),
+    "config.json: says 1000000000 layers, the weights have only",
+  ],
+  [
+    "a vocabulary beyond all memory",
+    (_, folder) => editConfig(folder, { vocab_size: 1e14 }),
+    'tensor "model.embed_tokens.weight": config.json asks for the shape [100000000000000,12]',
+  ],
   ["no weights", (_, folder) => Deno.removeSync(`${folder}/model.safetensors`), "has neither"],
   [
     "a pickle only",
@@ -209,6 +219,12 @@ const BAD_FOLDERS: [string, Spoil, string][] = [
     "tokenizer.json: not a tokenizer that can be used",
   ],
 ];
+
+function editConfig(folder: string, changes: Record<string, unknown>): void {
+  const path = `${folder}/config.json`;
+  const config = JSON.parse(Deno.readTextFileSync(path));
+  Deno.writeTextFileSync(path, JSON.stringify({ ...config, ...changes }));
+}
 
 for (const [what, spoil, message] of BAD_FOLDERS) {
   Deno.test(`folder with ${what} is refused in one line`, async () => {
@@ -275,6 +291,7 @@ Deno.test("loadModel: what is no model is refused in one line", async () => {
       ["a.bin", new Uint8Array(10), "not a llama2.c version 0 file (only 10 bytes)"],
       ["b.bin", new Uint8Array(64).fill(255), "the header reads -1"],
       ["c.bin", llama2cHeader([8, 8, 1, 2, 2, 16, 4], 50), "this one 78; cut off"],
+      ["d.bin", llama2cHeader([8, 8, 1 << 24, 2, 2, 16, 4], 50), "this one 78; cut off"],
     ];
     for (const [name, bytes, message] of cases) {
       if (bytes) Deno.writeFileSync(`${folder}/${name}`, bytes);

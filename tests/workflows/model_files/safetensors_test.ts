@@ -68,6 +68,17 @@ Deno.test("safetensors: f16 and bf16 round to nearest, ties to even", async () =
     const failed = writeSafetensors(`${folder}/h2`, [big], { dtype: "f16" });
     await assertRejects(() => failed, InputError, "beyond float16");
     assert(![...Deno.readDirSync(folder)].some((entry) => entry.name.startsWith("h2")));
+    // The largest bfloat16 is 2^128 - 2^120; from halfway to 2^128 on, rounding gives infinity.
+    const edge = (value: number) => ({ name: "x", shape: [1], data: Float32Array.of(value) });
+    const path = `${folder}/b2`;
+    await writeSafetensors(path, [edge(2 ** 128 - 2 ** 120 + 2 ** 118)], { dtype: "bf16" });
+    assertEquals((await readSafetensors(path)).get("x")!.data[0], 2 ** 128 - 2 ** 120);
+    const beyond = edge(-(2 ** 128 - 2 ** 119));
+    await assertRejects(
+      () => writeSafetensors(path, [beyond], { dtype: "bf16" }),
+      InputError,
+      "beyond bfloat16 (3.39e38); save as f32",
+    );
   });
 });
 
@@ -116,6 +127,7 @@ const BROKEN: [string, Uint8Array, string][] = [
   ["bytes that are not UTF-8", rawFile('{"\u00ff":1}'), "not valid JSON"],
   ["a list", rawFile("[]"), "must be a JSON object"],
   ["metadata that is no string", rawFile('{"__metadata__":{"a":1}}'), "__metadata__.a must be"],
+  ["metadata that is a list", rawFile('{"__metadata__":["a"]}'), "__metadata__ must be an object"],
   ["an unknown dtype", rawFile(entry("Q4_K", [1], [0, 4]), 4), 'dtype "Q4_K"'],
   ["a negative size", rawFile(entry("F32", [-1], [0, 4]), 4), "has the shape [-1]"],
   ["a fraction as size", rawFile(entry("F32", [1.5], [0, 6]), 6), "has the shape [1.5]"],

@@ -111,6 +111,14 @@ Deno.test("chatTokens: a token across the border of a reply is the assistant's a
   assertEquals(kept(tokenizer, tokens), ["abcc"]);
 });
 
+Deno.test("chat: no text of a message is taken for a tag", () => {
+  const content = "\uf8f0a\uf8f1b";
+  for (const template of [CHATML, TAGGED]) {
+    const text = renderChat(toy(template), [{ role: "user", content }]);
+    assert(text.includes(content), JSON.stringify(text));
+  }
+});
+
 Deno.test("chat: templates that cannot be used are refused in one line", () => {
   const rewriting = "{% for m in messages %}{{ 'x' if loop.last else m.content }}{% endfor %}";
   const strict = "{{ raise_exception('roles must alternate') }}";

@@ -234,6 +234,8 @@ Deno.test("GGUF byte-level BPE: the word pattern and special tokens are honoured
   const bos = { "tokenizer.ggml.add_bos_token": true, "tokenizer.ggml.bos_token_id": 258 };
   const begins = (await ggufTokenizer({ ...byteLevelMetadata("gpt-2"), ...bos }))!;
   assertEquals(begins.encode("123"), [258, 257]);
+  const far = { ...bos, "tokenizer.ggml.bos_token_id": 10 ** 6 };
+  assertEquals((await ggufTokenizer({ ...byteLevelMetadata("gpt-2"), ...far }))!.bosId, null);
   assertEquals(await ggufTokenizer({}), null);
 });
 
@@ -263,7 +265,11 @@ Deno.test("tokenizers: bad files are refused in one line", async () => {
           "tokenizer.ggml.model": "llama",
           "tokenizer.ggml.scores": [1],
         }),
-      "scores must be a list of 259, has 1 entries",
+      "scores must be a list of 259 numbers, found a list of 1",
+    ],
+    [
+      () => ggufTokenizer({ ...metadata, "tokenizer.ggml.tokens": [1, 2] }),
+      "tokens must be a list of texts",
     ],
     [() => loadTokenizer("/nonexistent"), "no tokenizer here"],
     [() => loadTokenizer(import.meta.filename!), "a tokenizer is a folder"],

@@ -2,7 +2,7 @@
  * Starts a peer's process. It reads files and variables (npm's cache, the driver's settings), and may do nothing else.
  */
 import { InputError } from "../../../kernels/errors.ts";
-import { suggestion } from "../../config/nearest.ts";
+import { suggestion } from "../../nearest.ts";
 import type { Contestant } from "../contestant.ts";
 import { type PeerName, PEERS } from "./packages.ts";
 import { linesOf, remoteContestant } from "./protocol.ts";

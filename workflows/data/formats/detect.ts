@@ -2,8 +2,8 @@
  * Which format a data set is in, from the names of its columns: the names of TRL, ShareGPT, Alpaca, HH-RLHF
  * and PKU-SafeRLHF.
  */
-import { distance } from "fastest-levenshtein";
 import { InputError } from "../../../kernels/errors.ts";
+import { nearest } from "../../nearest.ts";
 import { looksLikeTranscript } from "./transcript.ts";
 
 /** The formats that are understood. */
@@ -72,21 +72,18 @@ export function detectFormat(
   sample: Values = {},
   where = "data set",
 ): FormatName {
-  const has = new Set(columns);
-  const found = FORMATS.find(({ needs, accepts }) =>
-    needs.every((column) => has.has(column)) && (accepts?.(sample) ?? true)
-  );
-  if (found) return found.name;
-  throw unknownColumns(columns, where);
+  const found = formatOf(columns, sample);
+  if (found === null) throw unknownColumns(columns, where);
+  return found;
 }
 
 /** Like {@linkcode detectFormat}, but null instead of an error. */
 export function formatOf(columns: readonly string[], sample: Values = {}): FormatName | null {
-  try {
-    return detectFormat(columns, sample);
-  } catch {
-    return null;
-  }
+  const has = new Set(columns);
+  const found = FORMATS.find(({ needs, accepts }) =>
+    needs.every((column) => has.has(column)) && (accepts?.(sample) ?? true)
+  );
+  return found?.name ?? null;
 }
 
 /** Columns a format needs and a row lacks: none where the row fits any variant of the format. */
@@ -107,40 +104,26 @@ export function unknownColumns(
 ): InputError {
   const wanted = missing ?? nearestFormat(columns).needs;
   const found = columns.map((c) => JSON.stringify(c)).slice(0, 12).join(", ") || "none";
-  const mapping = wanted.filter((name) => !columns.includes(name)).map((name) => {
-    const guess = likeness(name, columns);
-    return `${name}: ${guess && guess.score >= ALIKE ? guess.column : "YOUR_COLUMN"}`;
-  });
+  const mapping = wanted.filter((name) => !columns.includes(name))
+    .map((name) => `${name}: ${likelyColumn(name, columns) ?? "YOUR_COLUMN"}`);
   const problem = missing
     ? `no column ${missing.join(", ")} among ${found}`
     : `no known format has the columns ${found}; nearest expected: ${wanted.join(" + ")}`;
   return new InputError(`${where}: ${problem}; map them with columns: {${mapping.join(", ")}}`);
 }
 
-/** Below this a column is not taken for another name of what is wanted. */
-const ALIKE = 0.5;
-
 /** The format that explains most columns: what fits counts for it, what is missing against it. */
 function nearestFormat(columns: readonly string[]): Format {
   const score = ({ needs }: Format) =>
     needs.reduce((sum, name) => {
-      const alike = likeness(name, columns)?.score ?? 0;
-      return sum + (alike >= ALIKE ? alike : -ALIKE);
+      if (columns.includes(name)) return sum + 1;
+      return sum + (likelyColumn(name, columns) === null ? -0.5 : 0.8);
     }, 0);
   return FORMATS.reduce((best, format) => score(format) > score(best) ? format : best);
 }
 
-/** The column most like a name: 1 the same, 0.9 a synonym, below that by edit distance. */
-function likeness(
-  name: string,
-  columns: readonly string[],
-): { column: string; score: number } | null {
-  let best: { column: string; score: number } | null = null;
-  for (const column of columns) {
-    const plain = column.toLowerCase();
-    const edits = 1 - distance(name, plain) / Math.max(name.length, plain.length, 1);
-    const score = column === name ? 1 : SYNONYMS[name]?.includes(plain) ? 0.9 : 0.85 * edits;
-    if (!best || score > best.score) best = { column, score };
-  }
-  return best;
+/** The column that probably means `name`: its synonym, or else the one spelled most like it. */
+function likelyColumn(name: string, columns: readonly string[]): string | null {
+  const synonym = columns.find((column) => SYNONYMS[name]?.includes(column.toLowerCase()));
+  return synonym ?? nearest(name, columns);
 }

@@ -4,7 +4,7 @@
 import { InputError } from "../../../kernels/errors.ts";
 import type { Message, Role } from "./rows.ts";
 
-const ROLES: Readonly<Record<string, Role>> = {
+const ROLES: ReadonlyMap<string, Role> = new Map<string, Role>(Object.entries({
   system: "system",
   developer: "system",
   user: "user",
@@ -18,7 +18,7 @@ const ROLES: Readonly<Record<string, Role>> = {
   tool: "tool",
   function: "tool",
   observation: "tool",
-};
+}));
 
 /**
  * Reads one message or a list of them. Null contents (a tool call without words) become empty.
@@ -37,7 +37,7 @@ export function parseMessages(value: unknown, where: string, column: string): Me
     }
     const message = item as Record<string, unknown>;
     const name = message.role ?? message.from;
-    const role = typeof name === "string" ? ROLES[name.toLowerCase()] : undefined;
+    const role = typeof name === "string" ? ROLES.get(name.toLowerCase()) : undefined;
     if (!role) {
       throw new InputError(
         `${place}: unknown role ${JSON.stringify(name)}; expected system, user, assistant or tool`,

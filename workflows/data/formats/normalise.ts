@@ -154,10 +154,11 @@ function mapColumns(row: SourceRow, columns: FormatOptions["columns"]): Values {
 }
 
 function lookUp(values: Values, path: string): unknown {
-  if (path in values) return values[path];
+  if (Object.hasOwn(values, path)) return values[path];
   let value: unknown = values;
   for (const part of path.split(".")) {
-    value = typeof value === "object" && value !== null ? (value as Values)[part] : undefined;
+    const held = typeof value === "object" && value !== null && Object.hasOwn(value, part);
+    value = held ? (value as Values)[part] : undefined;
   }
   return value;
 }

@@ -15,11 +15,8 @@ export async function* shuffleBuffer<T>(
   const random = new Random("shuffle buffer", ...key);
   const held: T[] = [];
   for await (const item of items) {
-    if (held.length < size) {
-      held.push(item);
-      if (held.length < size) continue;
-    }
-    if (held.length === size) yield takeRandom(held, random);
+    held.push(item);
+    if (held.length >= size) yield takeRandom(held, random);
   }
   while (held.length > 0) yield takeRandom(held, random);
 }

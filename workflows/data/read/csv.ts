@@ -35,7 +35,9 @@ export async function* readCsv(
     }
   } catch (error) {
     if (error instanceof InputError || !(error instanceof Error && "code" in error)) throw error;
-    throw new InputError(`${file.path}: not valid ${file.kind.toUpperCase()} (${oneLine(error)})`);
+    throw new InputError(
+      `${file.path}: not valid ${file.kind.toUpperCase()} (${oneLine(error)}); mend that record`,
+    );
   }
 }
 

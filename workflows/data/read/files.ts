@@ -5,19 +5,19 @@ import { glob } from "node:fs/promises";
 import { InputError } from "../../../kernels/errors.ts";
 import type { DataFile, FileKind } from "./bytes.ts";
 
-const KIND_OF_EXTENSION: Readonly<Record<string, FileKind>> = {
-  jsonl: "jsonl",
-  ndjson: "jsonl",
-  json: "json",
-  csv: "csv",
-  tsv: "tsv",
-  parquet: "parquet",
-  txt: "text",
-  text: "text",
-};
+const KIND_OF_EXTENSION: ReadonlyMap<string, FileKind> = new Map([
+  ["jsonl", "jsonl"],
+  ["ndjson", "jsonl"],
+  ["json", "json"],
+  ["csv", "csv"],
+  ["tsv", "tsv"],
+  ["parquet", "parquet"],
+  ["txt", "text"],
+  ["text", "text"],
+]);
 
 /** The extensions that are understood, for messages. */
-export const KNOWN_EXTENSIONS: string = Object.keys(KIND_OF_EXTENSION).map((e) => `.${e}`).join(
+export const KNOWN_EXTENSIONS: string = [...KIND_OF_EXTENSION.keys()].map((e) => `.${e}`).join(
   ", ",
 );
 
@@ -25,7 +25,7 @@ export const KNOWN_EXTENSIONS: string = Object.keys(KIND_OF_EXTENSION).map((e) =
 export function classifyFile(path: string, kind?: FileKind): DataFile | null {
   const gzipped = /\.gz$/i.test(path);
   const extension = /\.([a-z]+)$/i.exec(gzipped ? path.slice(0, -3) : path)?.[1]?.toLowerCase();
-  const found = kind ?? KIND_OF_EXTENSION[extension ?? ""];
+  const found = kind ?? KIND_OF_EXTENSION.get(extension ?? "");
   return found ? { path, kind: found, gzipped } : null;
 }
 

@@ -74,7 +74,8 @@ function chooseFiles(
     data.some((p) => inSplit(p, SPLIT_WORDS[s]))
   );
   const wanted = split ?? "train";
-  let chosen = data.filter((path) => inSplit(path, SPLIT_WORDS[wanted] ?? [escapeRegExp(wanted)]));
+  const words = Object.hasOwn(SPLIT_WORDS, wanted) ? SPLIT_WORDS[wanted] : [escapeRegExp(wanted)];
+  let chosen = data.filter((path) => inSplit(path, words));
   // A set whose names tell no split at all is one training split.
   if (chosen.length === 0 && known.length === 0 && wanted === "train") chosen = data;
   if (kind) chosen = chosen.filter((path) => classifyFile(path)?.kind === kind);

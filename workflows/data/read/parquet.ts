@@ -22,7 +22,9 @@ export async function* readParquet(file: DataFile): AsyncGenerator<SourceRow> {
     try {
       return await read();
     } catch (error) {
-      throw new InputError(`${file.path}: cannot be read as Parquet (${oneLine(error)})`);
+      throw new InputError(
+        `${file.path}: cannot be read as Parquet (${oneLine(error)}); copy or download it again`,
+      );
     }
   };
   const metadata = await attempt(() => parquetMetadataAsync(buffer));

@@ -7,7 +7,7 @@
  * token that the text before it does not already have.
  */
 import { Template } from "@huggingface/jinja";
-import { InputError } from "../../../kernels/errors.ts";
+import { InputError, oneLine } from "../../../kernels/errors.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** One turn; further keys are passed to the template. */
@@ -34,9 +34,14 @@ export interface ChatTokens {
   readonly assistantMask: number[];
 }
 
-/** Private-use characters stand where the generation tags stood. */
-const OPEN = "\uf8f0";
-const CLOSE = "\uf8f1";
+/**
+ * These stand where the generation tags stood. Random, so that no message can hold one and pass its text off
+ * as the assistant's.
+ */
+const MARK = crypto.randomUUID();
+const OPEN = `\uf8f0${MARK}<`;
+const CLOSE = `\uf8f0${MARK}>`;
+const MARKS = new RegExp(`(${OPEN}|${CLOSE})`);
 const GENERATION_TAG = /(?:^[ \t]*)?\{%([-+]?)\s*(end)?generation\s*(-?)%\}\n?/gm;
 
 /** A compiled template, and whether it says what the assistant wrote. */
@@ -64,8 +69,11 @@ function compile(source: string): Compiled {
     compiled.set(source, fresh);
     return fresh;
   } catch (error) {
-    const reason = (error as Error).message.split("\n")[0];
-    throw new InputError(`chat template: cannot be parsed (${reason})`);
+    throw new InputError(
+      `chat template: cannot be parsed (${
+        oneLine(error)
+      }); mend chat_template.jinja in the model folder`,
+    );
   }
 }
 
@@ -103,12 +111,15 @@ function render(
       pad_token: token(tokenizer.padId),
     });
   } catch (error) {
-    const reason = (error as Error).message.split("\n")[0];
-    throw new InputError(`chat template: refuses these ${messages.length} messages (${reason})`);
+    throw new InputError(
+      `chat template: refuses these ${messages.length} messages (${
+        oneLine(error)
+      }); check their roles and order`,
+    );
   }
   const spans: Span[] = [];
   let [text, start] = ["", 0];
-  for (const part of marked.split(/([\uf8f0\uf8f1])/)) {
+  for (const part of marked.split(MARKS)) {
     if (part === OPEN) start = text.length;
     else if (part === CLOSE) spans.push([start, text.length]);
     else text += part;

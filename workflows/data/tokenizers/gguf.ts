@@ -33,20 +33,28 @@ const PATTERNS: Readonly<Record<string, string | null>> = {
   "qwen2": words("\\p{N}"),
 };
 
-function list(metadata: GgufMetadata, key: string, length?: number): unknown[] {
+function texts(metadata: GgufMetadata, key: string): string[] {
   const value = metadata[key];
-  if (!Array.isArray(value) || (length !== undefined && value.length !== length)) {
-    const found = Array.isArray(value) ? `${value.length} entries` : "none";
-    throw new InputError(
-      `GGUF metadata: ${key} must be a list of ${length ?? "texts"}, has ${found}`,
-    );
-  }
-  return value;
+  if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value;
+  throw new InputError(
+    `GGUF metadata: ${key} must be a list of texts; pass a tokenizer.json instead`,
+  );
 }
 
-function tokenId(metadata: GgufMetadata, name: string): number | null {
-  const value = metadata[`tokenizer.ggml.${name}_token_id`];
-  return typeof value === "number" || typeof value === "bigint" ? Number(value) : null;
+/** A list with one number for each token. */
+function numbers(metadata: GgufMetadata, key: string, length: number): number[] {
+  const value = metadata[key];
+  const right = Array.isArray(value) && value.length === length &&
+    value.every((item) => Number.isFinite(item));
+  if (right) return value;
+  const found = Array.isArray(value) ? `a list of ${value.length}` : "none";
+  throw new InputError(`GGUF metadata: ${key} must be a list of ${length} numbers, found ${found}`);
+}
+
+/** A special token; null where there is none, or (as in llama.cpp) an id outside the vocabulary. */
+function tokenId(metadata: GgufMetadata, name: string, vocabSize: number): number | null {
+  const id = Number(metadata[`tokenizer.ggml.${name}_token_id`] ?? -1);
+  return Number.isInteger(id) && id >= 0 && id < vocabSize ? id : null;
 }
 
 function template(metadata: GgufMetadata): string | null {
@@ -55,8 +63,8 @@ function template(metadata: GgufMetadata): string | null {
 }
 
 function sentencePiece(metadata: GgufMetadata, tokens: string[]): Tokenizer {
-  const scores = list(metadata, "tokenizer.ggml.scores", tokens.length) as number[];
-  const types = list(metadata, "tokenizer.ggml.token_type", tokens.length) as number[];
+  const scores = numbers(metadata, "tokenizer.ggml.scores", tokens.length);
+  const types = numbers(metadata, "tokenizer.ggml.token_type", tokens.length);
   const kinds: Readonly<Record<number, PieceKind>> = {
     [TYPE_UNKNOWN]: "unknown",
     [TYPE_CONTROL]: "control",
@@ -71,9 +79,9 @@ function sentencePiece(metadata: GgufMetadata, tokens: string[]): Tokenizer {
     return { text: token.replaceAll("\u2581", " "), score: scores[id], kind };
   });
   return new SentencePieceTokenizer(pieces, {
-    bosId: tokenId(metadata, "bos"),
-    eosId: tokenId(metadata, "eos"),
-    padId: tokenId(metadata, "padding"),
+    bosId: tokenId(metadata, "bos", tokens.length),
+    eosId: tokenId(metadata, "eos", tokens.length),
+    padId: tokenId(metadata, "padding", tokens.length),
     addBos: metadata["tokenizer.ggml.add_bos_token"] !== false,
     controlInText: true,
     spacePrefix: metadata["tokenizer.ggml.add_space_prefix"] !== false,
@@ -93,15 +101,15 @@ function byteLevel(metadata: GgufMetadata, tokens: string[]): Promise<Tokenizer>
   }
   const json = byteLevelBpeJson({
     vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
-    merges: list(metadata, "tokenizer.ggml.merges") as string[],
+    merges: texts(metadata, "tokenizer.ggml.merges"),
     special: tokens.filter((_, id) => types[id] === TYPE_CONTROL),
     literal: tokens.filter((_, id) => types[id] === TYPE_LITERAL),
     pattern: PATTERNS[pre],
     ignoreMerges: pre === "llama-bpe",
   });
-  const text = (name: string) => tokens[tokenId(metadata, name) ?? -1];
+  const text = (name: string) => tokens[tokenId(metadata, name, tokens.length) ?? -1];
   if (metadata["tokenizer.ggml.add_bos_token"] === true && text("bos") !== undefined) {
-    const [content, id] = [text("bos"), tokenId(metadata, "bos")];
+    const [content, id] = [text("bos"), tokenId(metadata, "bos", tokens.length)];
     json.post_processor = {
       type: "TemplateProcessing",
       single: [{ SpecialToken: { id: content, type_id: 0 } }, {
@@ -135,7 +143,7 @@ function byteLevel(metadata: GgufMetadata, tokens: string[]): Promise<Tokenizer>
 export async function ggufTokenizer(metadata: GgufMetadata): Promise<Tokenizer | null> {
   const model = metadata["tokenizer.ggml.model"];
   if (model === undefined || model === "no_vocab" || model === "none") return null;
-  const tokens = list(metadata, "tokenizer.ggml.tokens") as string[];
+  const tokens = texts(metadata, "tokenizer.ggml.tokens");
   if (model === "llama") return sentencePiece(metadata, tokens);
   if (model === "gpt2") return await byteLevel(metadata, tokens);
   throw new InputError(

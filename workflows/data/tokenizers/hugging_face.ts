@@ -3,7 +3,7 @@
  * it.
  */
 import type { Tokenizer as Engine } from "@huggingface/tokenizers";
-import { InputError } from "../../../kernels/errors.ts";
+import { InputError, oneLine } from "../../../kernels/errors.ts";
 import type { DecodeOptions, EncodeOptions, Tokenizer } from "./tokenizer.ts";
 
 /** Files that describe one tokenizer, by name, as found in a model folder. */
@@ -30,7 +30,7 @@ function parseObject(text: Uint8Array | string | undefined, name: string): Json 
   try {
     value = JSON.parse(typeof text === "string" ? text : new TextDecoder().decode(text));
   } catch (error) {
-    throw new InputError(`${name}: not valid JSON (${(error as Error).message.split("\n")[0]})`);
+    throw new InputError(`${name}: not valid JSON (${oneLine(error)}); mend it or copy it again`);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new InputError(`${name}: expected a JSON object`);
@@ -126,8 +126,11 @@ export class HuggingFaceTokenizer implements Tokenizer {
     try {
       engine = new Engine({ ...OPTIONAL_PARTS, ...json }, config);
     } catch (error) {
-      const reason = (error as Error).message.split("\n")[0];
-      throw new InputError(`tokenizer.json: not a tokenizer that can be used (${reason})`);
+      throw new InputError(
+        `tokenizer.json: not a tokenizer that can be used (${
+          oneLine(error)
+        }); save it again with save_pretrained`,
+      );
     }
     return new HuggingFaceTokenizer(engine, config, files, model);
   }
