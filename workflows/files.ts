@@ -39,6 +39,11 @@ export function fileProblem(error: unknown, path?: string): InputError | null {
   return new InputError(`${subject} ${advice}`, { cause: error });
 }
 
+/** An error about what stands in a file, with `where` put in front; anything else as it is. */
+export function errorIn(where: string, error: unknown): unknown {
+  return error instanceof InputError ? new InputError(`${where}: ${error.message}`) : error;
+}
+
 /** Runs a file operation; a refusal by the operating system is thrown as an {@linkcode InputError}. */
 async function naming<T>(path: string, run: () => Promise<T>): Promise<T> {
   try {
@@ -53,6 +58,36 @@ function temporaryName(path: string): string {
   return join(dirname(path), `.${basename(path)}.${crypto.randomUUID().slice(0, 8)}.tmp`);
 }
 
+/** Writes all bytes; a single `write` may stop early. */
+export async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
+}
+
+/**
+ * Lets `fill` write a file piece by piece, so that a large one needs no copy in memory; `path` then holds
+ * either its old content or all of the new, also after a power cut. Its folder must be there.
+ * @throws {InputError} when the operating system refuses; whatever `fill` throws.
+ */
+export async function writeWhole(
+  path: string,
+  fill: (file: Deno.FsFile) => Promise<void>,
+): Promise<void> {
+  await naming(path, async () => {
+    const temporary = temporaryName(path);
+    try {
+      {
+        using file = await Deno.open(temporary, { write: true, createNew: true });
+        await fill(file);
+        await file.sync();
+      }
+      await Deno.rename(temporary, path);
+    } catch (error) {
+      await Deno.remove(temporary).catch(() => {});
+      throw error;
+    }
+  });
+}
+
 /**
  * Writes a file so that `path` holds either its old content or all of `data`, also after a power cut.
  * Missing folders are made.
@@ -60,19 +95,8 @@ function temporaryName(path: string): string {
  */
 export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
   const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
-  await naming(path, async () => {
-    await Deno.mkdir(dirname(path), { recursive: true });
-    const temporary = temporaryName(path);
-    try {
-      using file = await Deno.open(temporary, { write: true, createNew: true });
-      for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
-      await file.sync();
-      await Deno.rename(temporary, path);
-    } catch (error) {
-      await Deno.remove(temporary).catch(() => {});
-      throw error;
-    }
-  });
+  await naming(path, () => Deno.mkdir(dirname(path), { recursive: true }));
+  await writeWhole(path, (file) => writeAll(file, bytes));
 }
 
 /**

@@ -7,7 +7,7 @@
  */
 import { dirname, join } from "node:path";
 import { InputError, oneLine } from "../kernels/errors.ts";
-import { fileProblem } from "./files.ts";
+import { fileProblem, writeAll, writeFileAtomic, writeWhole } from "./files.ts";
 
 /** How to reach the hub and where to keep what it sends. */
 export interface HubAccess {
@@ -61,15 +61,16 @@ export async function listRepository(
       if (file.type === "file") paths.push(file.path);
     }
     const listing = checkListing({ commit, paths }, name);
-    await writeWhole(record, new Blob([JSON.stringify(listing)]).stream());
+    await writeFileAtomic(record, JSON.stringify(listing));
     return listing;
   } catch (error) {
     const cached = isOffline(error) ? await readRecord(record) : null;
     if (!cached) throw hubError(error, repository, revision);
+    const listing = checkListing(cached, name);
     options.warn?.(
-      `hub not reachable: ${name} is read from the cache (${cached.commit.slice(0, 12)})`,
+      `hub not reachable: ${name} is read from the cache (${listing.commit.slice(0, 12)})`,
     );
-    return checkListing(cached, name);
+    return listing;
   }
 }
 
@@ -102,31 +103,17 @@ export async function hubFile(
     if (!blob) {
       throw new InputError(`${repository.name}: the hub lists ${path} but does not have it`);
     }
-    await writeWhole(local, blob.stream(), blob.size);
+    await Deno.mkdir(dirname(local), { recursive: true });
+    await writeWhole(local, async (file) => {
+      for await (const bytes of blob.stream()) await writeAll(file, bytes);
+      const { size } = await file.stat();
+      if (size !== blob.size) {
+        throw new InputError(`${local}: the download has ${size} of ${blob.size} bytes; try again`);
+      }
+    });
     return local;
   } catch (error) {
     throw hubError(error, repository, commit);
-  }
-}
-
-/** Writes beside the target and renames, so that an interrupted download leaves nothing that looks whole. */
-async function writeWhole(
-  path: string,
-  bytes: ReadableStream<Uint8Array>,
-  size?: number,
-): Promise<void> {
-  await Deno.mkdir(dirname(path), { recursive: true });
-  const temporary = await Deno.makeTempFile({ dir: dirname(path), prefix: ".part-" });
-  try {
-    await Deno.writeFile(temporary, bytes);
-    const written = (await Deno.stat(temporary)).size;
-    if (size !== undefined && written !== size) {
-      throw new InputError(`${path}: the download has ${written} of ${size} bytes; try again`);
-    }
-    await Deno.rename(temporary, path);
-  } catch (error) {
-    await Deno.remove(temporary).catch(() => {});
-    throw error;
   }
 }
 
@@ -162,7 +149,8 @@ function hubError(error: unknown, { name, type }: Repository, revision: string):
 
 async function readRecord(path: string): Promise<Listing | null> {
   try {
-    return JSON.parse(await Deno.readTextFile(path)) as Listing;
+    const { commit, paths } = JSON.parse(await Deno.readTextFile(path));
+    return Array.isArray(paths) ? { commit: String(commit), paths: paths.map(String) } : null;
   } catch {
     return null;
   }

@@ -1,6 +1,5 @@
 /**
- * File helpers of the model code: reads with errors in one line, JSON, and large writes piece by
- * piece.
+ * File helpers of the model code: reads with errors in one line, and JSON.
  */
 import { InputError, oneLine } from "../../kernels/errors.ts";
 import { fileProblem } from "../files.ts";
@@ -8,11 +7,6 @@ import { fileProblem } from "../files.ts";
 /** An operating-system error as one line that names the file; anything else as it is. */
 export function fileError(path: string, error: unknown): Error {
   return fileProblem(error, path) ?? error as Error;
-}
-
-/** An error about the contents of a file, with the file named in front; anything else as it is. */
-export function errorIn(path: string, error: unknown): unknown {
-  return error instanceof InputError ? new InputError(`${path}: ${error.message}`) : error;
 }
 
 /** Whether there is a file (not a folder) at this path. */
@@ -54,32 +48,4 @@ export async function readJson(path: string): Promise<Record<string, unknown>> {
 /** JSON as the model files of the field are written: two spaces, a newline at the end. */
 export function toJson(value: unknown): string {
   return JSON.stringify(value, null, 2) + "\n";
-}
-
-/** Writes all bytes; a single `write` may stop early. */
-export async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
-}
-
-/**
- * Lets `write` fill a file piece by piece under a temporary name beside `path`, then renames it: a
- * large file needs no copy in memory, and is whole or not there.
- * @throws {InputError} when the operating system refuses; whatever `write` throws.
- */
-export async function writeWhole(
-  path: string,
-  write: (file: Deno.FsFile) => Promise<void>,
-): Promise<void> {
-  const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
-  try {
-    {
-      using file = await Deno.open(temporary, { write: true, createNew: true });
-      await write(file);
-      await file.sync();
-    }
-    await Deno.rename(temporary, path);
-  } catch (error) {
-    await Deno.remove(temporary).catch(() => {});
-    throw fileError(path, error);
-  }
 }

@@ -7,8 +7,8 @@
  * changes training only.
  */
 import { InputError } from "../../kernels/errors.ts";
-import { errorIn } from "./files.ts";
 import { checkConfig, type Family, type PolicyConfig } from "../../kernels/policy/config.ts";
+import { errorIn } from "../files.ts";
 
 /** A parsed `config.json`. */
 export type HuggingFaceConfig = Readonly<Record<string, unknown>>;

@@ -5,7 +5,8 @@
 import { dirname, join } from "node:path";
 import { InputError } from "../../kernels/errors.ts";
 import type { PolicyConfig, PolicyWeights } from "../../kernels/policy/config.ts";
-import { errorIn, isFile, readJson } from "./files.ts";
+import { errorIn } from "../files.ts";
+import { isFile, readJson } from "./files.ts";
 import { configFromHuggingFace } from "./hf_config.ts";
 import { fromHuggingFace, withoutPrefix } from "./layouts.ts";
 import { HEAD_NAME, tensorLayouts } from "./names.ts";

@@ -12,7 +12,8 @@ import {
 } from "../data/tokenizers/hugging_face.ts";
 import { llama2cTokenizer } from "../data/tokenizers/llama2c.ts";
 import type { Tokenizer } from "../data/tokenizers/tokenizer.ts";
-import { errorIn, isFile, readBytes, readText } from "./files.ts";
+import { errorIn } from "../files.ts";
+import { isFile, readBytes, readText } from "./files.ts";
 import { readGgufHeader } from "./gguf_header.ts";
 
 /** The two files of GPT-2's tokenizer, under the names in use. */

@@ -6,8 +6,8 @@
  */
 import { InputError } from "../../kernels/errors.ts";
 import type { PolicyConfig } from "../../kernels/policy/config.ts";
-import { writeFileAtomic } from "../files.ts";
-import { errorIn, fileError, isFile, readJson, toJson } from "./files.ts";
+import { errorIn, writeFileAtomic } from "../files.ts";
+import { fileError, isFile, readJson, toJson } from "./files.ts";
 import { withoutPrefix } from "./layouts.ts";
 import { type LoraAdapter, type LoraTarget, selectModules } from "./lora.ts";
 import { type LoraModule, loraModules } from "./names.ts";

@@ -10,8 +10,8 @@ import {
   type SaveDtype,
   type TensorArray,
 } from "./dtypes.ts";
-import { writeFileAtomic } from "../files.ts";
-import { toJson, writeAll, writeWhole } from "./files.ts";
+import { writeAll, writeFileAtomic, writeWhole } from "../files.ts";
+import { toJson } from "./files.ts";
 import { elementCount } from "./safetensors_header.ts";
 
 /** A tensor to write. Give `data` as a function to build it only when its turn comes. */

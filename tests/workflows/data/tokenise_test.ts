@@ -101,7 +101,11 @@ Deno.test("transcripts: the last assistant turn or all of them", () => {
     where,
     messages: [{ role: "tool", content: "" }, ...messages],
   };
-  assertThrows(() => tokeniseRow(tool, tokenizer, options()), InputError, "no tool turns");
+  assertThrows(
+    () => tokeniseRow(tool, tokenizer, options()),
+    InputError,
+    `${where}: a plain transcript has no tool turns`,
+  );
 });
 
 Deno.test("the boundary: the prompt keeps its ids, or the joint ids are taken; both are counted", () => {

@@ -6,6 +6,7 @@
  * `promptWeight` (0: completion-only and assistant-only loss; between 0 and 1: prompt loss weighting).
  */
 import { InputError } from "../../../kernels/errors.ts";
+import { errorIn } from "../../files.ts";
 import type { TokenExample } from "../batch.ts";
 import type {
   Content,
@@ -72,7 +73,7 @@ export function tokeniseRow(
           : "it has no completion"),
     );
   }
-  const encoded = encodeRow(row, encoder, options);
+  const encoded = inRow(row, () => encodeRow(row, encoder, options));
   const [fitted] = row.kind === "text"
     ? [{ ...encoded, promptCut: false, replyCut: false }]
     : fitToLength([encoded], options.maxLength, options.truncation ?? "keep_end");
@@ -97,7 +98,7 @@ export function tokenisePair(
 ): TokenPair | null {
   checkOptions(options, encoder);
   const encoded = [row.chosen, row.rejected].map((reply) =>
-    encodeReply(row.prompt, reply, encoder, options, "last")
+    inRow(row, () => encodeReply(row.prompt, reply, encoder, options, "last"))
   );
   const fitted = fitToLength(encoded, options.maxLength, options.truncation ?? "keep_end");
   const [chosen, rejected] = fitted.map((text) => weigh(text, options.promptWeight ?? 0));
@@ -125,17 +126,28 @@ export function tokenisePrompt(
   options: TokeniseOptions,
 ): number[] {
   checkOptions(options, encoder);
-  const { prompt } = row;
-  const ids = typeof prompt !== "string" && options.chat ? [...options.chat.open(prompt)] : [
-    ...startTokens(encoder),
-    ...encoder.encode(openingText(prompt), { addSpecialTokens: false }),
-  ];
+  const ids = inRow(row, () => encodePrompt(row.prompt, encoder, options));
   if (ids.length === 0) throw new InputError(`${row.where}: the prompt has no tokens`);
   const over = ids.length - options.maxLength;
   if (over <= 0) return ids;
   if (options.truncation === "keep_start") return ids.slice(0, options.maxLength);
   const head = ids[0] === encoder.bosId ? 1 : 0;
   return [...ids.slice(0, head), ...ids.slice(head + over)];
+}
+
+/** Roles that a template or transcript refuses are a fault of the row, which the message must name. */
+function inRow<T>(row: TaskRow, encode: () => T): T {
+  try {
+    return encode();
+  } catch (error) {
+    throw errorIn(row.where, error);
+  }
+}
+
+function encodePrompt(prompt: Content, encoder: Encoder, { chat }: TokeniseOptions): number[] {
+  if (typeof prompt !== "string" && chat) return [...chat.open(prompt)];
+  const body = encoder.encode(openingText(prompt), { addSpecialTokens: false });
+  return [...startTokens(encoder), ...body];
 }
 
 function openingText(prompt: Content): string {

@@ -3,7 +3,7 @@
  */
 import { basename } from "node:path";
 import type { PolicyWeights } from "../../../kernels/policy/config.ts";
-import { writeAll, writeWhole } from "../files.ts";
+import { writeAll, writeWhole } from "../../files.ts";
 import { type GraphOptions, policyGraph } from "./policy_graph.ts";
 
 /**
