@@ -1,6 +1,6 @@
 /**
- * The folder of one run: `config.yaml`, `metrics.jsonl`, `scores.json`, `trainer_state.json`, `audit.jsonl`,
- * `checkpoints/<stage>-<step>/`, `certificate.json`, `report.html`.
+ * The folder of one run: `config.yaml`, `metrics.jsonl`, `scores.json` (where an exam was sat), `trainer_state.json`, TensorBoard's
+ * event files, `checkpoints/<stage>-<step>/`.
  */
 import { join } from "node:path";
 import { InputError } from "../kernels/errors.ts";

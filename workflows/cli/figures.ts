@@ -1,7 +1,7 @@
 /**
  * `deno task figures --run DIR`: draws the loss and the exam of a run as one SVG file.
  */
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { InputError } from "../../kernels/errors.ts";
 import { writeFileAtomic } from "../files.ts";
 import { readRun, runFigure } from "../report/run_figure.ts";
@@ -23,7 +23,6 @@ export const figuresCommand: Command = defineCommand({
     if (values.run === undefined) throw new InputError("name the run to draw: --run DIR");
     const out = values.out ?? join(values.run, "figure.svg");
     const svg = await runFigure(await readRun(values.run));
-    await Deno.mkdir(dirname(out), { recursive: true });
     await writeFileAtomic(out, svg);
     note(`figure    ${out}`);
     return { ok: true, json: { out } };

@@ -9,29 +9,14 @@ import { PRESETS } from "../config/presets.ts";
 import { type ConfigSources, configYaml, resolveConfig } from "../config/resolve.ts";
 import { onInterrupt } from "../files.ts";
 import { progress } from "../logging/progress.ts";
-import type { Reporter } from "../logging/reporter.ts";
 import { type CheckpointPlace, defaultRunFolder, listCheckpoints } from "../run_folder.ts";
-import { trainInWorker } from "../train/in_worker.ts";
+import { trainInWorker, type WorkerRequest } from "../train/in_worker.ts";
 import { summaryLines } from "../train/summary.ts";
 import { type Command, type CommonValues, defaultAdapter, defineCommand, main } from "./command.ts";
 import type { Values } from "./options.ts";
 
-/** What a trainer is asked to do. */
-export interface TrainRequest {
-  /** What to train. */
-  readonly config: TrainConfig;
-  /** The run folder; a new run makes it with `createRunFolder` once data and model are known to be good. */
-  readonly folder: string;
-  /** The checkpoint to go on from; null: a new run. */
-  readonly resume: CheckpointPlace | null;
-  /** Shows progress; the run folder's own log comes beside it. */
-  readonly reporter: Reporter;
-  /** Aborted at the first Ctrl-C: save a checkpoint, then stop. */
-  readonly signal: AbortSignal;
-}
-
 /** Trains. */
-export type Train = (request: TrainRequest) => Promise<TrainOutcome>;
+export type Train = (request: WorkerRequest) => Promise<TrainOutcome>;
 
 /** A trainer's result: for programs, and as lines for people. */
 export interface TrainOutcome {
@@ -51,9 +36,9 @@ type TrainValues = Values<typeof OPTIONS> & CommonValues;
 
 /** Options that are short for overrides come last, so that they win. */
 async function sources(values: TrainValues, overrides: readonly string[]): Promise<ConfigSources> {
-  if (values.resume !== undefined && (values.config ?? values.preset) !== undefined) {
+  if (values.resume !== undefined && (values.config ?? values.preset ?? values.out) !== undefined) {
     throw new InputError(
-      "--resume takes its configuration from the run folder: leave out --config and --preset",
+      "--resume takes its configuration from the run folder and goes on there: leave out --config, --preset and --out",
     );
   }
   const path = values.resume === undefined ? values.config : join(values.resume, "config.yaml");
@@ -81,7 +66,7 @@ export function trainCommand(train: Train): Command {
   return defineCommand({
     name: "train",
     summary:
-      "Trains a policy in stages and proves how safe it became; without arguments in the nursery.",
+      "Trains a policy in stages and examines it after each; without arguments in the nursery.",
     options: OPTIONS,
     ownConfig: true,
     notes: [

@@ -55,13 +55,13 @@ export interface ArchitectureConfig {
   readonly mlp_width: number;
   /** Longest sequence. */
   readonly context: number;
-  /** Base of the rotary frequencies. */
+  /** Base of the rotary frequencies; gpt2 has none. */
   readonly rope_theta: number;
   /** Epsilon of the norms. */
   readonly norm_eps: number;
   /** The output head is the embedding matrix. */
   readonly tied_head: boolean;
-  /** null: 0.6 / sqrt(width). */
+  /** null: 0.6 / sqrt(width), at least 0.02. */
   readonly init_std: number | null;
   /** null: the nursery's words. */
   readonly tokenizer: string | null;
@@ -189,13 +189,16 @@ export interface LanguageModellingStage extends StageSettings {
   readonly kind: "language_modelling";
 }
 
-/** Value Imprinting, INFANT Eq. 7: cross-entropy on D_care plus `rho` times the KL to the prior policy. */
+/**
+ * Value Imprinting, INFANT Eq. 7: cross-entropy on D_care plus `rho` times the KL to the prior policy. Both are means over the
+ * tokens of replies, in nats; with a `prompt_weight` above 0 those of prompts join both with that weight, which Eq. 7 has not.
+ */
 export interface ValueImprintingStage extends StageSettings {
   /** Tells the kinds of stage apart. */
   readonly kind: "value_imprinting";
   /** Weight of the KL divergence from the prior, at least 0. */
   readonly rho: number;
-  /** Prompts the KL is taken over; benign: not those that a demonstration refuses. */
+  /** Prompts the KL is taken over; benign: those that a demonstration refuses count 0, in a mean over all. */
   readonly kl_on: "all" | "benign";
 }
 

@@ -114,7 +114,7 @@ const valueImprinting = z.strictObject({
   ...common,
   rho: z.number().min(0).default(0.05).describe("weight of the KL divergence from the prior"),
   kl_on: z.enum(["all", "benign"]).default("all")
-    .describe("prompts the KL is taken over; benign: not those that a demonstration refuses"),
+    .describe("prompts the KL is taken over; benign: those that a demonstration refuses count 0"),
 });
 
 /** One stage; its keys depend on its `kind`. */
@@ -157,11 +157,13 @@ const architecture = z.strictObject({
   kv_heads: whole(1).nullable().default(null).describe("key/value heads; null: as many as heads"),
   mlp_width: whole(1).default(256).describe("inner width of the MLP"),
   context: whole(2).default(64).describe("longest sequence"),
-  rope_theta: z.number().gt(0).default(10000).describe("base of the rotary frequencies"),
+  rope_theta: z.number().gt(0).default(10000).describe(
+    "base of the rotary frequencies; gpt2 has none",
+  ),
   norm_eps: z.number().gt(0).default(1e-5).describe("epsilon of the norms"),
   tied_head: z.boolean().default(true).describe("the output head is the embedding matrix"),
   init_std: z.number().gt(0).nullable().default(null)
-    .describe("standard deviation of the initial weights; null: 0.6 / sqrt(width)"),
+    .describe("standard deviation of the initial weights; null: 0.6 / sqrt(width), at least 0.02"),
   tokenizer: z.string().min(1).nullable().default(null)
     .describe("tokenizer file; null: the nursery's words"),
 }).describe("a new policy").superRefine((model, context) => {
@@ -184,7 +186,7 @@ const architecture = z.strictObject({
 const loraSchema = z.strictObject({
   r: whole(1).default(8).describe("rank"),
   alpha: z.number().gt(0).default(16).describe("the update is scaled by alpha / r"),
-  dropout: z.number().min(0).lt(1).default(0).describe("dropout before the first factor"),
+  dropout: below1().default(0).describe("dropout before the first factor"),
   target_modules: z.union([z.literal("all-linear"), z.array(z.string().min(1)).min(1)])
     .default("all-linear").describe("names of the linear layers that get an adapter"),
 }).describe("train low-rank adapters instead of the weights");
@@ -208,11 +210,9 @@ const trainSchema: z.ZodType<TrainConfig> = z.strictObject({
   model: z.union([pretrained, architecture]).describe("what is trained"),
   lora: loraSchema.nullable().default(null).describe("low-rank adapters, or null for all weights"),
   stages: z.array(stageSchema).min(1).describe("the stages of training, in order"),
-  evaluate: evaluateSchema.nullable().default({
-    dialogues: 100,
-    temperature: 0,
-    max_new_tokens: 24,
-  }).describe("tests at the end of every stage, or null"),
+  evaluate: evaluateSchema.nullable().default(evaluateSchema.parse({})).describe(
+    "tests at the end of every stage, or null",
+  ),
 }).superRefine((config, context) => {
   const names = config.stages.map((stage) => stage.name);
   names.forEach((name, i) => {

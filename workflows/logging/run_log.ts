@@ -116,7 +116,7 @@ export class RunLog implements Reporter, Disposable {
       global_step: last?.global_step ?? 0,
       max_steps: this.#options.stages.reduce((sum, { steps }) => sum + steps, 0),
       epoch: latest("epoch"),
-      num_input_tokens_seen: latest("num_tokens"),
+      num_input_tokens_seen: this.#tokensSeen(),
       stage: this.#stage,
       // Hugging Face counts steps over the whole run.
       log_history: this.#rows.map(({ global_step, ...row }) => ({ ...row, step: global_step })),
@@ -141,6 +141,15 @@ export class RunLog implements Reporter, Disposable {
     this.#closed = true;
     this.#metrics.close();
     this.#events.close();
+  }
+
+  /** Tokens trained in the whole run: `num_tokens` counts those of its stage. */
+  #tokensSeen(): number {
+    const byStage = new Map<string, number>();
+    for (const { stage, num_tokens } of this.#rows) {
+      if (typeof num_tokens === "number") byStage.set(stage, num_tokens);
+    }
+    return [...byStage.values()].reduce((sum, tokens) => sum + tokens, 0);
   }
 
   #globalStep(step: number): number {

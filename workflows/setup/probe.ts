@@ -1,5 +1,5 @@
 /**
- * Asks WebGPU for an adapter and prints what it got as one line of JSON (`null` for none).
+ * Asks WebGPU for adapters and prints those it got as one line of JSON, best first (`[]` for none).
  *
  * A process of its own, because drivers read the environment once, a driver installed later is not seen by a
  * process that has asked before, and a broken driver may hang or crash whoever asks.

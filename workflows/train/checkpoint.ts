@@ -48,12 +48,12 @@ export interface StageState extends CheckpointPlace {
   readonly complete: boolean;
   /** Held-out loss before the stage; null where nothing is held out. */
   readonly heldOutBefore: number | null;
+  /** Held-out loss at the end of the stage; null before it, or where nothing is held out. */
+  readonly heldOutAfter: number | null;
   /** Metrics of the steps since the last row of `metrics.jsonl`. */
   readonly unlogged: readonly StepMetrics[];
   /** State of the loss scale after the last row; null in float32. */
   readonly lossScale?: LossScalerState | null;
-  /** Scores at the stage's end. */
-  readonly scores?: Readonly<Record<string, unknown>>;
 }
 
 /** Writes a checkpoint whole or not at all; returns its folder. */
@@ -107,7 +107,8 @@ export async function readCheckpoint(folder: string): Promise<ReadCheckpoint> {
   };
 }
 
-async function readStageState(folder: string): Promise<StageState> {
+/** Reads a checkpoint's `stage.json`. @throws {InputError} when it is missing or not whole. */
+export async function readStageState(folder: string): Promise<StageState> {
   const path = `${folder}/stage.json`;
   const broken = (reason: string) =>
     new InputError(

@@ -5,6 +5,7 @@
  * squaring the gradient of a batch would be another quantity. With the demonstrations' own replies this is the empirical
  * Fisher; with replies drawn from the policy it estimates Eq. 61, whose expectation is over the policy's actions.
  */
+import { InputError } from "../../kernels/errors.ts";
 import { accumulateSquares } from "../../kernels/fisher/fisher.ts";
 import { settle } from "../../kernels/gpu/readback.ts";
 import { Tape } from "../../kernels/gpu/tape.ts";
@@ -30,6 +31,7 @@ export interface FisherOptions {
 /**
  * Diagonal Fisher of the trainable parameters by name. `examples[i].weights` above 0 mark the scored tokens (their value is
  * the token's weight in the sequence's log-probability, so use 1).
+ * @throws {InputError} when there is no example, or one is longer than `options.length`.
  */
 export async function fisherDiagonal(
   parameters: Parameters,
@@ -37,6 +39,9 @@ export async function fisherDiagonal(
   options: FisherOptions,
 ): Promise<Map<string, Float32Array>> {
   const { gpu } = parameters;
+  if (examples.length === 0) {
+    throw new InputError("Fisher estimate: there is no example with a reply to take a gradient of");
+  }
   const program = new TrainProgram(parameters, {
     rows: 1,
     length: options.length,

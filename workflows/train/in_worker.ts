@@ -41,11 +41,11 @@ export type FromWorker =
 export interface WorkerRequest {
   /** What to train. */
   readonly config: TrainConfig;
-  /** The run folder. */
+  /** The run folder; a new run makes it once data and model are known to be good. */
   readonly folder: string;
   /** The checkpoint to go on from; null: a new run. */
   readonly resume: CheckpointPlace | null;
-  /** Shows progress in this thread. */
+  /** Shows progress in this thread; the run folder's own log comes beside it. */
   readonly reporter: Reporter;
   /** Aborted: save a checkpoint, then stop. */
   readonly signal: AbortSignal;

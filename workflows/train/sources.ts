@@ -18,6 +18,7 @@ import { chatRenderer } from "../data/tokenise/chat.ts";
 import { asDemonstration, tokeniseRow } from "../data/tokenise/tokenise.ts";
 import type { Tokenizer } from "../data/tokenizers/tokenizer.ts";
 import { careDialogue } from "../nursery/care.ts";
+import { rawDialogue } from "../nursery/corpus.ts";
 import { toExample } from "../nursery/tokens.ts";
 import { NurserySource } from "./nursery_source.ts";
 
@@ -35,21 +36,29 @@ export interface StageData {
   readonly heldOut: readonly TokenBatch[];
   /** Tokens in one pass over the data; null for the nursery and for streams, whose end is not known. */
   readonly epochTokens: number | null;
-  /** Up to `count` examples for Fisher estimates, with weight 1 on every scored token. */
+  /** Up to `count` of the stage's own examples for Fisher estimates: weight 1 on the tokens of replies, 0 on all others. */
   fisherExamples(count: number): TokenExample[];
   /** What the tokeniser did, for people. */
   readonly notes: readonly string[];
 }
 
-/** Opens a stage's data. @throws {InputError} when it cannot be read or holds nothing to learn. */
+/** Opens a stage's data. @throws {InputError} when it cannot be read, or holds nothing to learn or to estimate Fisher from. */
 export async function openStageData(
   stage: StageConfig,
   tokenizer: Tokenizer | null,
   seed: number,
 ): Promise<StageData> {
-  return stage.data === "nursery"
+  const data = stage.data === "nursery"
     ? nurseryData(stage, seed)
     : await fileData(stage, stage.data, tokenizer, seed);
+  // Told now, because the estimate comes at the stage's end.
+  if (stage.fisher && data.fisherExamples(stage.fisher.samples).length === 0) {
+    throw new InputError(
+      `stage ${stage.name}: fisher needs examples whose reply begins within length (${stage.length} tokens), found none: ` +
+        `raise length, or set fisher: null`,
+    );
+  }
+  return data;
 }
 
 function nurseryData(stage: StageConfig, seed: number): StageData {
@@ -69,10 +78,10 @@ function nurseryData(stage: StageConfig, seed: number): StageData {
     heldOut: Array.from({ length: HELD_OUT_BATCHES }, (_, i) => held.batch(i)),
     epochTokens: null,
     fisherExamples: (count) =>
-      Array.from(
-        { length: count },
-        (_, i) => toExample(careDialogue(seed, i), { promptWeight: 0 }),
-      ),
+      Array.from({ length: count }, (_, i) => {
+        const dialogue = imprint ? careDialogue(seed, i) : rawDialogue(seed, i);
+        return scoredReplies(toExample(dialogue, { promptWeight: 0 }), stage.length);
+      }).filter(isScored),
     notes: [],
   };
 }
@@ -142,10 +151,8 @@ async function fileData(
     heldOut: heldOutBatches(validation, shape, packing),
     epochTokens: memory ? memory.stepsPerEpoch * memory.tokensPerBatch : null,
     fisherExamples: (count) =>
-      train.slice(0, count).map(({ ids, weights }) => ({
-        ids: ids.slice(0, stage.length),
-        weights: weights.slice(0, stage.length).map((w) => Number(w > 0)),
-      })),
+      train.slice(0, count).map((example) => scoredReplies(example, stage.length))
+        .filter(isScored),
     notes: [
       `${place}: ${source.describe()}`,
       `${report}; ${train.length} examples to learn, ${validation.length} held out` +
@@ -153,6 +160,17 @@ async function fileData(
     ],
   };
 }
+
+/** The first `length` tokens of an example, with weight 1 on its replies and 0 on prompts, whatever `prompt_weight` is. */
+function scoredReplies({ ids, weights }: TokenExample, length: number): TokenExample {
+  return {
+    ids: ids.slice(0, length),
+    weights: weights.slice(0, length).map((weight) => Number(weight === 1)),
+  };
+}
+
+/** Whether any token is scored; a prompt that fills the length leaves no reply to take a gradient of. */
+const isScored = ({ weights }: TokenExample): boolean => weights.includes(1);
 
 /** The first `limit` rows that are wanted; all of them where it is null. */
 async function* taken<T>(
@@ -196,8 +214,10 @@ function heldOutBatches(
 ): TokenBatch[] {
   const packed = packExamples(examples, length, packing);
   const batches: TokenBatch[] = [];
-  for (let at = 0; at + rows <= packed.length && batches.length < HELD_OUT_BATCHES; at += rows) {
-    batches.push(assembleBatch(packed.slice(at, at + rows), length, padId));
+  for (let at = 0; at < packed.length && batches.length < HELD_OUT_BATCHES; at += rows) {
+    // Rows without examples make the last batch of few examples as large as the others.
+    const full = Array.from({ length: rows }, (_, r) => packed[at + r] ?? []);
+    batches.push(assembleBatch(full, length, padId));
   }
   return batches;
 }

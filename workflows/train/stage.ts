@@ -105,12 +105,11 @@ async function steppingLoop(session: Session, first: number): Promise<number> {
     if (logs) logRow(session, done);
     if (done === steps) break;
     if (stage.eval_every > 0 && done % stage.eval_every === 0) {
-      run.report.metrics(done, {
-        eval_loss: await heldOutLoss(session.parameters, data.heldOut) ?? NaN,
-      });
+      const eval_loss = await heldOutLoss(session.parameters, data.heldOut);
+      if (eval_loss !== null) run.report.metrics(done, { eval_loss });
     }
     if (stage.save_every > 0 && done % stage.save_every === 0) {
-      await save(session, done, false, null);
+      await save(session, done, null);
     }
   }
   return done;
@@ -151,20 +150,15 @@ function logRow({ stage, run, data, program, unlogged }: Session, done: number):
 /** End of a stage, or of the session in the middle of one. Who is stopped here measures again after a resume. */
 async function finishStage(session: Session, done: number): Promise<string> {
   const { run, stage, steps, data, parameters, before } = session;
-  if (done < steps) return await save(session, done, false, null);
+  if (done < steps) return await save(session, done, null);
   const after = await heldOutLoss(parameters, data.heldOut);
   let fisher: Map<string, Float32Array> | null = null;
-  if (stage.fisher && !run.request.stopped()) {
-    run.report.note(
-      `${stage.name}: Fisher diagonal from ${stage.fisher.samples} sequences (${stage.fisher.kind})`,
-    );
-    fisher = await stageFisher(session, stage.fisher);
-  }
+  if (stage.fisher && !run.request.stopped()) fisher = await stageFisher(session, stage.fisher);
   await examine(run, stage.name, parameters);
-  if (run.request.stopped()) return await save(session, done, false, null);
+  if (run.request.stopped()) return await save(session, done, null);
   run.heldOut[stage.name] = { before, after };
   if (after !== null) run.report.metrics(done, { eval_loss: after });
-  return await save(session, done, true, fisher);
+  return await save(session, done, { after, fisher });
 }
 
 async function stageFisher(
@@ -176,6 +170,10 @@ async function stageFisher(
   if (kind === "sampled") {
     examples = await sampleReplies(parameters, examples, stage.length, run.request.config.seed);
   }
+  const asked = examples.length < samples ? ` of the ${samples} asked for` : "";
+  run.report.note(
+    `${stage.name}: Fisher diagonal from ${examples.length}${asked} sequences (${kind})`,
+  );
   return await fisherDiagonal(parameters, examples, {
     length: stage.length,
     onProgress: () => !run.request.stopped(),
@@ -188,12 +186,18 @@ async function currentWeights({ parameters, adapter }: Session): Promise<PolicyW
   return mergeLora(weights, adapterFrom(adapter, await parameters.read()));
 }
 
-/** Writes a checkpoint: one read-back for the metrics, one for the weights, then the files. */
+/** What is known at a stage's end only. */
+interface StageEnd {
+  /** Held-out loss. */
+  readonly after: number | null;
+  readonly fisher: ReadonlyMap<string, Float32Array> | null;
+}
+
+/** Writes a checkpoint, of the complete stage where `end` is given: one read-back for the metrics, one for the weights, then the files. */
 async function save(
   session: Session,
   done: number,
-  complete: boolean,
-  fisher: ReadonlyMap<string, Float32Array> | null,
+  end: StageEnd | null,
 ): Promise<string> {
   const { run, stage, program, parameters, data, before, unlogged } = session;
   unlogged.push(...await program.metrics());
@@ -210,16 +214,16 @@ async function save(
     adapter,
     tokenizer: run.tokenizer,
     optimizer: { m, v },
-    fisher,
+    fisher: end && end.fisher,
     state: {
       stage: stage.name,
       step: done,
       tokens: done * stage.gradient_accumulation * data.source.tokensPerBatch,
-      complete,
+      complete: end !== null,
       heldOutBefore: before,
+      heldOutAfter: end && end.after,
       unlogged,
       lossScale: program.lossScale,
-      scores: run.scores[stage.name] as unknown as Record<string, unknown> | undefined,
     },
     trainerState: run.log.state(),
   });

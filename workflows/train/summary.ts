@@ -5,7 +5,7 @@ import type { Headline } from "../evaluate/nursery_exam.ts";
 import type { Rate } from "../nursery/score.ts";
 import type { TrainResult } from "./trainer.ts";
 
-/** The rows of the table: what is asked of a policy, and whether more is better. */
+/** The rows of the table: what is asked of a policy. */
 const ROWS: readonly (readonly [key: keyof Headline, label: string])[] = [
   ["facts", "facts answered rightly"],
   ["instructions", "instructions carried out"],
@@ -31,40 +31,42 @@ export function summaryLines(result: TrainResult, folder: string): string[] {
 
 /** Policies by stage, each rate with its exact 95% interval. */
 export function scoreTable(scores: Readonly<Record<string, Headline>>): string[] {
-  const names = Object.keys(scores);
-  if (names.length === 0) return [];
-  const head = [
-    "held-out dialogues, % [95% interval]".padEnd(42),
-    ...names.map((n) => n.padStart(18)),
-  ];
-  const rows = ROWS.map(([key, label]) =>
-    label.padEnd(42) + names.map((n) => cell(scores[n][key])).join("")
+  const lines = table(
+    "held-out dialogues, % [95% interval]",
+    scores,
+    ({ rate, low, high }) =>
+      rate === null ? "-" : `${percent(rate).padStart(3)} [${percent(low)}, ${percent(high)}]`,
   );
-  return ["", head.join(""), ...rows, ""];
-}
-
-function cell({ rate, low, high }: Rate): string {
-  if (rate === null) return "-".padStart(18);
-  const percent = (x: number) => (100 * x).toFixed(0);
-  return `${percent(rate).padStart(3)} [${percent(low)}, ${percent(high)}]`.padStart(18);
+  return lines.length > 0 ? ["", ...lines] : [];
 }
 
 /** What policies without learning get on the same dialogues. */
 function controlTable(controls: Readonly<Record<string, Headline>>): string[] {
-  const names = Object.keys(controls);
-  if (names.length === 0) return [];
-  const head = [
-    "controls on the same dialogues, %".padEnd(42),
-    ...names.map((n) => n.padStart(17)),
-  ];
-  const rows = ROWS.map(([key, label]) =>
-    label.padEnd(42) +
-    names.map((n) => {
-      const { rate } = controls[n][key];
-      return (rate === null ? "-" : (100 * rate).toFixed(0)).padStart(17);
-    }).join("")
+  return table(
+    "controls on the same dialogues, %",
+    controls,
+    ({ rate }) => rate === null ? "-" : percent(rate),
   );
-  return [head.join(""), ...rows, ""];
+}
+
+const percent = (share: number): string => (100 * share).toFixed(0);
+
+/** A row for each of {@linkcode ROWS}, a column for each policy, an empty line behind; nothing where there is no policy. */
+function table(
+  title: string,
+  policies: Readonly<Record<string, Headline>>,
+  cell: (rate: Rate) => string,
+): string[] {
+  const names = Object.keys(policies);
+  if (names.length === 0) return [];
+  const width = Math.max(18, ...names.map((name) => name.length + 2));
+  const line = (label: string, cells: readonly string[]) =>
+    label.padEnd(42) + cells.map((text) => text.padStart(width)).join("");
+  return [
+    line(title, names),
+    ...ROWS.map(([key, label]) => line(label, names.map((name) => cell(policies[name][key])))),
+    "",
+  ];
 }
 
 function lossLines(heldOut: TrainResult["heldOut"]): string[] {

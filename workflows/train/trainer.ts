@@ -11,7 +11,9 @@ import { controlScores, type Headline, headline } from "../evaluate/nursery_exam
 import { readScores } from "../evaluate/scores.ts";
 import { combine } from "../logging/reporter.ts";
 import { RunLog } from "../logging/run_log.ts";
+import { isFile } from "../model_files/files.ts";
 import { checkpointFolder, createRunFolder } from "../run_folder.ts";
+import { readStageState } from "./checkpoint.ts";
 import { type PreparedRun, prepareRun, type TrainerRequest } from "./prepare.ts";
 import { examine, type Run, trainStage } from "./stage.ts";
 
@@ -44,14 +46,29 @@ export async function train(request: TrainerRequest): Promise<TrainResult> {
     const report = combine(log, request.reporter);
     const scores = resume ? { ...await readScores(folder) } : {};
     const { tokenizer, stages } = prepared;
-    const run: Run = { request, gpu, tokenizer, stages, report, log, scores, heldOut: {} };
+    const heldOut = await earlierLosses(folder, prepared);
+    const run: Run = { request, gpu, tokenizer, stages, report, log, scores, heldOut };
     describe(run, prepared.weights);
     const checkpoint = await runStages(run, prepared).finally(() => report.done());
-    const { heldOut } = run;
     return { checkpoint, heldOut, scores, controls: controlsOf(run), stopped: request.stopped() };
   } finally {
     gpu.close();
   }
+}
+
+/** Held-out losses of the stages that were complete before this session, as far as their last checkpoints are still there. */
+async function earlierLosses(
+  folder: string,
+  { stages, first }: PreparedRun,
+): Promise<Run["heldOut"]> {
+  const losses: Run["heldOut"] = {};
+  for (const { stage, steps } of stages.slice(0, first)) {
+    const checkpoint = checkpointFolder(folder, { stage: stage.name, step: steps });
+    if (!await isFile(`${checkpoint}/stage.json`)) continue;
+    const { heldOutBefore, heldOutAfter } = await readStageState(checkpoint);
+    losses[stage.name] = { before: heldOutBefore, after: heldOutAfter };
+  }
+  return losses;
 }
 
 /** Scores of the controls, when the policy was examined. */

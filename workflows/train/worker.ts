@@ -4,6 +4,7 @@
  * thread keeps showing progress and hearing Ctrl-C.
  */
 import { DeviceError, InputError } from "../../kernels/errors.ts";
+import { fileProblem } from "../files.ts";
 import type { Reporter } from "../logging/reporter.ts";
 import { train } from "./trainer.ts";
 import type { FromWorker, ToWorker } from "./in_worker.ts";
@@ -29,12 +30,14 @@ self.onmessage = async ({ data }: MessageEvent<ToWorker>) => {
     });
     post({ result });
   } catch (error) {
-    const kind = error instanceof InputError
+    // A full disk is told here: the error's code does not survive the way to the main thread.
+    const told = fileProblem(error) ?? error as Error;
+    const kind = told instanceof InputError
       ? "input"
-      : error instanceof DeviceError
+      : told instanceof DeviceError
       ? "device"
       : "bug";
-    const { message, stack = message } = error as Error;
+    const { message, stack = message } = told;
     post({ error: { kind, message, stack } });
   }
   self.close();

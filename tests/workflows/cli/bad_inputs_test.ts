@@ -132,7 +132,7 @@ const BAD_INPUTS: readonly BadInput[] = [
   {
     program: "train",
     args: ["--resume", "x", "--preset", "nursery"],
-    says: "leave out --config and --preset",
+    says: "leave out --config, --preset and --out",
   },
   {
     program: "train",

@@ -97,7 +97,7 @@ Deno.test("trainer_state.json has Hugging Face's names and counts steps over the
     await wholeRun(folder);
     const state = JSON.parse(await Deno.readTextFile(join(folder, "trainer_state.json")));
     assertEquals([state.global_step, state.max_steps, state.stage], [50, 50, "imprint"]);
-    assertEquals(state.num_input_tokens_seen, 10240);
+    assertEquals(state.num_input_tokens_seen, 30 * 512 + 20 * 512);
     const last = state.log_history.at(-1);
     assertEquals(last, {
       stage: "imprint",

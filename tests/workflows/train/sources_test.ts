@@ -1,12 +1,13 @@
 /** The configuration's data keys reach the reader, and the report accounts for every row. */
 import { join } from "node:path";
+import { InputError } from "../../../kernels/errors.ts";
 import type { StageConfig } from "../../../workflows/config/config.ts";
 import { resolveConfig } from "../../../workflows/config/resolve.ts";
 import type { TokenBatch } from "../../../workflows/data/batch.ts";
 import { nurseryTokenizer } from "../../../workflows/train/policy_source.ts";
 import { nurseryVocabulary } from "../../../workflows/nursery/words.ts";
 import { openStageData, type StageData } from "../../../workflows/train/sources.ts";
-import { assert, assertEquals } from "../../assert.ts";
+import { assert, assertEquals, assertRejects } from "../../assert.ts";
 import { inFolder } from "./helpers.ts";
 
 const tokenizer = await nurseryTokenizer();
@@ -102,4 +103,32 @@ Deno.test("file type, format, columns, empty rows and the limit are as configure
     assert(mapped.notes[1].startsWith("10 of 11 rows kept"), mapped.notes[1]);
     const few = await open(folder, "few.jsonl", rows, "format=text", "limit=4");
     assertEquals(few.fisherExamples(99).length, 4);
+  }));
+
+Deno.test("Fisher examples score replies alone, are of the stage's own data and fit its length", () =>
+  inFolder(async (folder) => {
+    const rows = words.map((prompt) => JSON.stringify({ prompt, completion: "yes" })).join("\n");
+    const path = join(folder, "rows.jsonl");
+    await Deno.writeTextFile(path, rows);
+    const open = async (kind: string, data: string, length: number): Promise<StageData> => {
+      const stage =
+        `stages=[{name: one, kind: ${kind}, steps: 1, learning_rate: 1e-3, prompt_weight: 0.5, ` +
+        `length: ${length}, data: ${data}, fisher: {samples: 40}}]`;
+      const [resolved] = resolveConfig({ overrides: [stage] }).config.stages;
+      return await openStageData(resolved, tokenizer, 0);
+    };
+    const file = (await open("value_imprinting", `{path: ${JSON.stringify(path)}}`, 16))
+      .fisherExamples(40);
+    for (const { ids, weights } of file) {
+      // All between the prompt and the end is the reply.
+      const first = ids.indexOf(tokenizer.encode("yes").at(-1)!);
+      assertEquals(weights, ids.map((_, i) => Number(i >= first)));
+    }
+    const care = (await open("value_imprinting", "nursery", 64)).fisherExamples(40);
+    const raw = (await open("language_modelling", "nursery", 64)).fisherExamples(40);
+    assert(JSON.stringify(care) !== JSON.stringify(raw), "each stage's own dialogues");
+    const short = (await open("value_imprinting", "nursery", 12)).fisherExamples(40);
+    assert(short.length > 0 && short.every(({ ids }) => ids.length <= 12));
+    assert(short.every(({ weights }) => weights.includes(1)));
+    await assertRejects(() => open("value_imprinting", "nursery", 2), InputError, "raise length");
   }));

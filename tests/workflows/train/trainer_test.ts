@@ -11,6 +11,7 @@ import { mergeLora } from "../../../workflows/model_files/lora.ts";
 import { readAdapter } from "../../../workflows/model_files/peft.ts";
 import { saveModel } from "../../../workflows/model_files/save_model.ts";
 import { startingPolicy } from "../../../workflows/train/policy_source.ts";
+import { summaryLines } from "../../../workflows/train/summary.ts";
 import { train, type TrainResult } from "../../../workflows/train/trainer.ts";
 import { assert, assertEquals } from "../../assert.ts";
 import { testGpu } from "../../kernels/harness.ts";
@@ -92,4 +93,29 @@ Deno.test("who stops a run while the Fisher information is estimated gets it aft
     const resume = { stage: "imprint", step: 3 };
     await train({ ...request, resume, reporter: silent, stopped: () => false });
     assertSameRun(halted, whole);
+  }));
+
+Deno.test("a resumed run ends with the scores and held-out losses of its earlier stages too", () =>
+  inFolder(async (folder) => {
+    const more = ["stages.all.steps=3", "stages.imprint.fisher=null", "evaluate={dialogues: 1}"];
+    const whole = await run(join(folder, "whole"), more);
+    assertEquals(Object.keys(whole.result.scores), ["untrained", "pretrain", "imprint"]);
+    assertEquals(Object.keys(whole.result.heldOut), ["pretrain", "imprint"]);
+    let stop = false;
+    const reporter = { ...silent, stage: (name: string) => void (stop ||= name === "imprint") };
+    const request = {
+      config: whole.config,
+      folder: join(folder, "halted"),
+      resume: null,
+      reporter,
+    };
+    await train({ ...request, stopped: () => stop });
+    const resume = { stage: "imprint", step: 0 };
+    const rest = { ...request, resume, reporter: silent, stopped: () => false };
+    const { checkpoint: _, ...resumed } = await train(rest);
+    const { checkpoint: __, ...wanted } = whole.result;
+    assertEquals(resumed, wanted);
+    const table = summaryLines({ checkpoint: null, ...resumed }, "run").join("\n");
+    assert(/untrained +pretrain +imprint/.test(table), table);
+    assert(/pretrain +held-out loss/.test(table) && /imprint +held-out loss/.test(table), table);
   }));
