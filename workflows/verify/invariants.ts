@@ -192,6 +192,7 @@ async function resumed(setting: Setting): Promise<Standing> {
         tokens: half * ROWS * LENGTH,
         complete: false,
         heldOutBefore: null,
+        heldOutAfter: null,
         unlogged: [],
       },
     });
