@@ -5,7 +5,7 @@
 import { InputError } from "../errors.ts";
 import { elementKernel } from "../gpu/elements.ts";
 import type { Tape } from "../gpu/tape.ts";
-import type { Tensor } from "../gpu/tensor.ts";
+import { type Tensor, unread } from "../gpu/tensor.ts";
 import { RANDOM_FUNCTIONS } from "../random/random.ts";
 import { flatLaunch } from "../reduce/flat.ts";
 import code from "./dropout.wgsl" with { type: "text" };
@@ -53,7 +53,7 @@ function record(
   tape.dispatch({
     kernel: kernel({ X: x }),
     // Without a previous gradient the shader never looks at that binding.
-    bindings: { x, seed, previous: previous ?? x, y },
+    bindings: { x, seed, previous: previous ?? unread(x), y },
     uniforms: {
       rows: x.rows,
       columns: x.columns,

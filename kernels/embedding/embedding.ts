@@ -8,7 +8,7 @@ import { InputError } from "../errors.ts";
 import { elementKernel } from "../gpu/elements.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import { linearGroups, type Tape } from "../gpu/tape.ts";
-import type { Tensor } from "../gpu/tensor.ts";
+import { type Tensor, unread } from "../gpu/tensor.ts";
 import forwardCode from "./embedding.wgsl" with { type: "text" };
 import backwardCode from "./embedding_backward.wgsl" with { type: "text" };
 
@@ -57,7 +57,7 @@ export function embedding(tape: Tape, tokens: Lookup, positions: Lookup | null):
       ids: indices,
       positions: positions?.indices ?? indices,
       table,
-      position_table: positions?.table ?? table,
+      position_table: positions?.table ?? unread(table),
       y,
     },
     uniforms: { rows, stride4, has_positions: Number(positions !== null) },

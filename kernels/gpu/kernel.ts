@@ -19,6 +19,8 @@ export interface BindingSpec {
   readonly index: number;
   /** What the shader does with it. */
   readonly access: "read" | "read_write";
+  /** Its elements are float16; otherwise they have 4 bytes. */
+  readonly half: boolean;
 }
 
 /** One 4-byte field of the kernel's uniform struct. */
@@ -97,9 +99,14 @@ export function defineKernel(
   const code = halves ? `enable f16;\n${text}` : text;
   const bindings: BindingSpec[] = [];
   const pattern =
-    /@group\(0\)\s*@binding\((\d+)\)\s*var<storage,\s*(read|read_write)>\s*(\w+)\s*:/g;
-  for (const [, index, access, binding] of code.matchAll(pattern)) {
-    bindings.push({ name: binding, index: Number(index), access: access as BindingSpec["access"] });
+    /@group\(0\)\s*@binding\((\d+)\)\s*var<storage,\s*(read|read_write)>\s*(\w+)\s*:([^;]*);/g;
+  const aliases = new Map(
+    Array.from(code.matchAll(/alias\s+(\w+)\s*=([^;]*);/g), (m) => [m[1], m[2]]),
+  );
+  for (const [, index, access, binding, type] of code.matchAll(pattern)) {
+    const half = type.replace(/\w+/g, (word) => aliases.get(word) ?? word).includes("f16");
+    const spec = { name: binding, index: Number(index), half };
+    bindings.push({ ...spec, access: access as BindingSpec["access"] });
   }
   if (bindings.length > STORAGE_BUFFERS_PER_KERNEL) {
     throw new Error(`kernel ${name} binds ${bindings.length} buffers, WebGPU promises 8`);

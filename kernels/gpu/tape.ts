@@ -75,8 +75,15 @@ export class Tape {
         );
       }
     }
-    for (const { name } of kernel.bindings) {
-      if (!bindings[name]) throw new Error(`kernel ${kernel.name}: nothing is bound to ${name}`);
+    for (const { name, half } of kernel.bindings) {
+      const tensor = bindings[name];
+      if (!tensor) throw new Error(`kernel ${kernel.name}: nothing is bound to ${name}`);
+      if (half !== (tensor.dtype === "f16")) {
+        throw new InputError(
+          `kernel ${kernel.name}: ${name} must ${half ? "" : "not "}be f16, ` +
+            `${tensor.name} is ${tensor.dtype}`,
+        );
+      }
     }
     this.#ops.push({ step: { dispatch } });
   }

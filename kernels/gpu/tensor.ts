@@ -152,6 +152,13 @@ export function unpadRows<T extends Float32Array | Uint32Array>(tensor: Tensor, 
   return values;
 }
 
+/** Something to bind where a kernel's optional float32 input is not wanted: the first bytes of an input that is bound anyway. */
+export function unread(tensor: Tensor): Tensor {
+  return tensor.dtype === "f32"
+    ? tensor
+    : new Tensor(tensor.name, [2], "f32", tensor.place, tensor.offset);
+}
+
 const dummies = new WeakMap<Gpu, Tensor>();
 
 /** A few bytes to bind where a kernel's optional output is not wanted; one per device. */

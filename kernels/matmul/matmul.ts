@@ -14,7 +14,7 @@ import { type Activation, ACTIVATION_FUNCTIONS, ACTIVATIONS } from "../activatio
 import { InputError } from "../errors.ts";
 import { type ElementKernel, elementKernel } from "../gpu/elements.ts";
 import { linearGroups, type Tape } from "../gpu/tape.ts";
-import { type DType, dummyTensor, type Tensor } from "../gpu/tensor.ts";
+import { type DType, dummyTensor, type Tensor, unread } from "../gpu/tensor.ts";
 import { columnSum } from "../reduce/sum.ts";
 import { passGrad } from "../residual/add.ts";
 import epilogue from "./epilogue.wgsl" with { type: "text" };
@@ -140,7 +140,7 @@ export function matmul(
   };
   const sums = columnSums ?? dummyTensor(tape.gpu);
   const types = { A: a, B: b, C: out };
-  const inputs = { a, b, bias: bias ?? a, residual: residual ?? a, c: out };
+  const inputs = { a, b, bias: bias ?? unread(a), residual: residual ?? unread(a), c: out };
   const common = { uniforms, loops: Math.ceil(k / 4) + TM * TN, flops: 2 * batch * m * n * k };
   const overrides: Record<string, number> = { COLUMN_SUMS: Number(columnSums !== null) };
   if (schedule === "registers") {

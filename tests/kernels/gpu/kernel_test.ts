@@ -44,9 +44,16 @@ Deno.test("#repeat writes each line once per index combination (property)", () =
 Deno.test("bindings and uniform fields are read from the shader", () => {
   const kernel = defineKernel("k", HEAD);
   assertEquals(kernel.bindings, [
-    { name: "x", index: 0, access: "read" },
-    { name: "y", index: 1, access: "read_write" },
+    { name: "x", index: 0, access: "read", half: false },
+    { name: "y", index: 1, access: "read_write", half: false },
   ]);
+  const halves = defineKernel(
+    "k",
+    `@group(0) @binding(0) var<storage, read> x: array<vec4<f16>>;
+     @group(0) @binding(1) var<storage, read_write> y: array<Result>;
+     alias Result = vec4<f16>;`,
+  );
+  assertEquals(halves.bindings.map(({ half }) => half), [true, true]);
   assertEquals(kernel.uniformIndex, 7);
   assertEquals(kernel.uniforms, [
     { name: "rows", type: "u32" },

@@ -239,3 +239,14 @@ Deno.test("a destroyed tape refuses to run, it does not run nothing", async () =
   tape.destroy();
   assertThrows(() => tape.run(), Error, "tape gone was destroyed");
 });
+
+Deno.test("a float16 tensor does not reach a kernel that reads float32", async () => {
+  const gpu = await testGpu();
+  const tape = new Tape(gpu, "types");
+  const halves = persistent(gpu, "halves", [4], "f16");
+  assertThrows(
+    () => scaled(tape, halves, 2),
+    InputError,
+    "x must not be f16, halves is f16",
+  );
+});
