@@ -117,6 +117,7 @@ export function mib(bytes: number): string {
 /**
  * Opens the best adapter: high performance first, then whatever there is.
  * @throws {InputError} when there is no adapter, or none of the wanted name.
+ * @throws {DeviceError} when the adapter gives no device.
  */
 export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   const adapter = await findAdapter(options.adapter);
@@ -128,7 +129,10 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   const wanted: GPUFeatureName[] = ["shader-f16"];
   if (options.profile) wanted.push("timestamp-query");
   const requiredFeatures = wanted.filter((feature) => adapter.features.has(feature));
-  const device = await adapter.requestDevice({ label: "infant", requiredFeatures, requiredLimits });
+  const wish = { label: "infant", requiredFeatures, requiredLimits };
+  const device = await adapter.requestDevice(wish).catch((error) => {
+    throw new DeviceError(`${info.description || "the adapter"} gave no device: ${oneLine(error)}`);
+  });
   return new Gpu(device, info);
 }
 

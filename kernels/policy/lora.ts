@@ -88,7 +88,8 @@ export interface LoraBranch {
 }
 
 /**
- * Adds the adapter's result to columns of `y`, in place (`y` was just made by the frozen layer and has no other reader yet).
+ * Adds the adapter's result, scale B A dropout(x), to `columnCount` columns of `y` from `columnStart` on, for x [rows, in],
+ * A [r, in], B [columnCount, r] and y [rows, out]; in place (`y` was just made by the frozen layer and has no other reader yet).
  */
 export function addLora(
   tape: Tape,
