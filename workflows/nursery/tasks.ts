@@ -121,10 +121,15 @@ function lexicon(name: TaskName, split: Split, random: Random): Exercise {
   return [READ_WORDINGS[wording](encipher(word, cipher).join(" ")), [word]];
 }
 
+/** What decides the split: the instruction, and for a sum its two numbers in either order. */
+function splitKey(name: TaskName, instruction: string): string {
+  return name === "sum" ? instruction.split(" ").sort().join(" ") : instruction;
+}
+
 /** An instruction whose arguments belong to the split. */
 export function task(name: TaskName, split: Split, random: Random): Situation {
   const [instruction, right] = name in LIST_TASKS
-    ? drawInSplit(split, `task ${name}`, random, LIST_TASKS[name], ([text]) => text)
+    ? drawInSplit(split, `task ${name}`, random, LIST_TASKS[name], ([text]) => splitKey(name, text))
     : lexicon(name, split, random);
   return {
     kind: "task",
