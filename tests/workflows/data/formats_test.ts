@@ -54,6 +54,9 @@ Deno.test("unknown columns: the message names them, the nearest format and the m
     [["promt", "completion"], "columns: {prompt: promt}"],
     [["promt", "chosen", "reject"], "columns: {prompt: promt, rejected: reject}"],
     [["goal", "target"], 'has the columns "goal", "target"; nearest expected: prompt + completion'],
+    // One column is not proposed for two, though "response" is near to both response_0 and response_1.
+    [["Prompt", "Response"], "map them with columns: {prompt: Prompt, completion: Response}"],
+    [["instruction", "response"], "nearest expected: instruction + output; map them with"],
     [["sentid", "sentence"], "columns: {text: sentence}"],
   ];
   for (const [columns, expected] of cases) {

@@ -104,8 +104,8 @@ export function unknownColumns(
 ): InputError {
   const wanted = missing ?? nearestFormat(columns).needs;
   const found = columns.map((c) => JSON.stringify(c)).slice(0, 12).join(", ") || "none";
-  const mapping = wanted.filter((name) => !columns.includes(name))
-    .map((name) => `${name}: ${likelyColumn(name, columns) ?? "YOUR_COLUMN"}`);
+  const mapping = [...likelyColumns(wanted, columns)].filter(([name, column]) => name !== column)
+    .map(([name, column]) => `${name}: ${column ?? "YOUR_COLUMN"}`);
   const problem = missing
     ? `no column ${missing.join(", ")} among ${found}`
     : `no known format has the columns ${found}; nearest expected: ${wanted.join(" + ")}`;
@@ -115,15 +115,29 @@ export function unknownColumns(
 /** The format that explains most columns: what fits counts for it, what is missing against it. */
 function nearestFormat(columns: readonly string[]): Format {
   const score = ({ needs }: Format) =>
-    needs.reduce((sum, name) => {
-      if (columns.includes(name)) return sum + 1;
-      return sum + (likelyColumn(name, columns) === null ? -0.5 : 0.8);
-    }, 0);
+    [...likelyColumns(needs, columns)].reduce(
+      (sum, [name, column]) => sum + (column === null ? -0.5 : column === name ? 1 : 0.8),
+      0,
+    );
   return FORMATS.reduce((best, format) => score(format) > score(best) ? format : best);
 }
 
-/** The column that probably means `name`: its synonym, or else the one spelled most like it. */
-function likelyColumn(name: string, columns: readonly string[]): string | null {
-  const synonym = columns.find((column) => SYNONYMS[name]?.includes(column.toLowerCase()));
-  return synonym ?? nearest(name, columns);
+/**
+ * The column that probably means each name: the same, its synonym, or the one spelled most like it. No column
+ * means two things.
+ */
+function likelyColumns(
+  names: readonly string[],
+  columns: readonly string[],
+): Map<string, string | null> {
+  const left = new Set(columns);
+  const found = new Map<string, string | null>();
+  for (const name of names) if (left.delete(name)) found.set(name, name);
+  for (const name of names.filter((name) => !found.has(name))) {
+    const synonym = [...left].find((column) => SYNONYMS[name]?.includes(column.toLowerCase()));
+    const column = synonym ?? nearest(name, left);
+    if (column !== null) left.delete(column);
+    found.set(name, column);
+  }
+  return found;
 }
