@@ -107,7 +107,7 @@ export {
 } from "./policy/parameters.ts";
 export type { Padding, StoredSpec } from "./policy/storage.ts";
 export type { Lora, LoraTarget } from "./policy/lora.ts";
-export { type BatchValues, NO_TARGET, TokenTensors } from "./policy/batch.ts";
+export { type BatchValues, NO_TARGET, TokenTensors, type UploadOptions } from "./policy/batch.ts";
 export {
   languageModelHead,
   type PolicyInput,

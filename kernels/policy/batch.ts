@@ -31,6 +31,21 @@ export interface BatchValues {
   readonly klWeights?: Float32Array;
 }
 
+/** How a batch is scaled and where it goes. */
+export interface UploadOptions {
+  /**
+   * Factor on the loss weights: 1 / (total weight of all batches of the step) makes accumulation over several batches equal to
+   * one large batch. Default 1.
+   */
+  readonly weightScale?: number;
+  /** Factor on the weights of the KL term; default the same. */
+  readonly klScale?: number;
+  /** Number of the micro-batch within the step; default 0. */
+  readonly slot?: number;
+  /** u32: decides what dropout drops; default 0. */
+  readonly seed?: number;
+}
+
 /** A batch's tensors, each [rows * length], and the sorted lists that the embedding's backward needs. */
 export class TokenTensors {
   /** Sequences. */
@@ -104,11 +119,11 @@ export class TokenTensors {
   }
 
   /**
-   * Uploads a batch. `weightScale` multiplies the loss weights: 1 / (total weight of all batches of the step), which makes
-   * accumulation over several batches equal to one large batch. `slot` is the micro-batch's number within the step.
+   * Uploads a batch.
    * @throws {InputError} on a wrong size, or a token or position outside the policy's range.
    */
-  upload(values: BatchValues, weightScale = 1, slot = 0, seed = 0): void {
+  upload(values: BatchValues, options: UploadOptions = {}): void {
+    const { weightScale = 1, klScale = weightScale, slot = 0, seed = 0 } = options;
     const { rows, length } = values;
     if (rows !== this.rows || length !== this.length) {
       throw new InputError(
@@ -131,7 +146,7 @@ export class TokenTensors {
     put(this.ids, values.ids);
     put(this.targets, values.targets);
     put(this.weights, values.weights.map((w) => w * weightScale));
-    put(this.klWeights, (values.klWeights ?? values.weights).map((w) => w * weightScale));
+    put(this.klWeights, (values.klWeights ?? values.weights).map((w) => w * klScale));
     put(this.positions, values.positions);
     put(this.starts, values.starts);
     put(this.seed, Uint32Array.of(seed));

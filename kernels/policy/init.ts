@@ -29,7 +29,10 @@ export function initialWeights(config: PolicyConfig, seed: number, std?: number)
   return { config, tensors };
 }
 
-/** Independent normal values by Box and Muller's transform of a counter-based hash. */
+/**
+ * Independent normal values by Box and Muller's transform of a counter-based hash. The counter is hashed before it meets the
+ * stream's key: keys that differ in few bits would otherwise hold each other's values in another order.
+ */
 export function normalValues(
   count: number,
   std: number,
@@ -39,8 +42,8 @@ export function normalValues(
   const values = new Float32Array(count);
   const base = hash(hash(hash(seed) ^ stream) ^ 0x51ed270b);
   for (let i = 0; i < count; i += 2) {
-    const u = (hash(base ^ i) + 0.5) / 2 ** 32;
-    const v = (hash(base ^ (i + 1)) + 0.5) / 2 ** 32;
+    const u = (hash(base ^ hash(i)) + 0.5) / 2 ** 32;
+    const v = (hash(base ^ hash(i + 1)) + 0.5) / 2 ** 32;
     const radius = std * Math.sqrt(-2 * Math.log(u));
     values[i] = radius * Math.cos(2 * Math.PI * v);
     if (i + 1 < count) values[i + 1] = radius * Math.sin(2 * Math.PI * v);

@@ -100,7 +100,7 @@ async function trainOnGpu(
 ): Promise<{ losses: number[]; norms: number[] }> {
   const { gpu, config } = parameters;
   const tokens = new TokenTensors(gpu, config, batch.rows, batch.length);
-  tokens.upload(batch, 1 / batch.weights.reduce((a, b) => a + b, 0));
+  tokens.upload(batch, { weightScale: 1 / batch.weights.reduce((a, b) => a + b, 0) });
   const metrics = persistent(gpu, "metrics", [4]);
   const knobs = createKnobs(gpu);
   const gradient = recordGradient(parameters, tokens, metrics);

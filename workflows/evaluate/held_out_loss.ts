@@ -36,7 +36,7 @@ export async function heldOutLoss(
       sumInto(tape, value, loss, 0, { accumulate: true });
     });
     for (const batch of batches) {
-      tokens.upload(batch, 1 / total);
+      tokens.upload(batch, { weightScale: 1 / total });
       tape.run();
     }
     return (await readFloats(gpu, loss))[0];

@@ -39,7 +39,7 @@ import { globalNorm } from "../../kernels/reduce/global_norm.ts";
 import { sumInto } from "../../kernels/reduce/sum.ts";
 import { ropeTable } from "../../kernels/rope/rope.ts";
 import type { TokenBatch } from "../data/batch.ts";
-import { totalWeight } from "../data/pack/assemble.ts";
+import { totalKlWeight, totalWeight } from "../data/pack/assemble.ts";
 import { hash32 } from "../data/random.ts";
 import {
   METRIC,
@@ -297,10 +297,17 @@ export class TrainProgram {
     if (!(total > 0)) {
       throw new InputError(`step ${step}: no token of the batch has a weight above 0`);
     }
+    const klTotal = batches.reduce((sum, batch) => sum + totalKlWeight(batch), 0);
     const lossScale = this.#scaler?.scale ?? 1;
     batches.forEach((batch, i) =>
       // Each micro-batch drops other values, as the rows of one large batch would.
-      this.#tokens.upload(batch, lossScale / total, i, hash32(settings.seed, step, i))
+      this.#tokens.upload(batch, {
+        weightScale: lossScale / total,
+        // The KL is a mean over its own contexts, also where they are fewer (Eq. 7; kl_on: benign).
+        klScale: klTotal > 0 ? lossScale / klTotal : 0,
+        slot: i,
+        seed: hash32(settings.seed, step, i),
+      })
     );
     this.#writeKnobs(step);
     const encoder = this.gpu.device.createCommandEncoder({ label: "training step" });
@@ -352,7 +359,7 @@ export class TrainProgram {
 
   /** Gradients alone, without update, metrics or loss scale: for Fisher estimates and tests. Clears the gradient first. */
   gradientOnly(batch: TokenBatch, weightScale: number, after?: EncodeHook): void {
-    this.#tokens.upload(batch, weightScale);
+    this.#tokens.upload(batch, { weightScale });
     const encoder = this.gpu.device.createCommandEncoder({ label: "gradient" });
     encoder.clearBuffer(this.parameters.gradients!.place.buffer!);
     encoder.clearBuffer(this.#metrics.place.buffer!);

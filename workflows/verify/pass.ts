@@ -49,7 +49,7 @@ export async function runPass(
   const logitsOf = (policy: Parameters) =>
     languageModelHead(tape, policy, transformer(tape, policy, tokens, { rope }));
   try {
-    tokens.upload(batch, 1 / (totalWeight(batch) || 1));
+    tokens.upload(batch, { weightScale: 1 / (totalWeight(batch) || 1) });
     if (gradients) tape.clear(gradients);
     const logits = logitsOf(parameters);
     const values = losses({

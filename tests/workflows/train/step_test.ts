@@ -2,6 +2,8 @@
  * One step, several ways: accumulated and recomputed steps equal plain ones, and a gradient that is not finite changes nothing.
  */
 import { readFloats } from "../../../kernels/gpu/readback.ts";
+import { initialWeights } from "../../../kernels/policy/init.ts";
+import { loadParameters } from "../../../kernels/policy/parameters.ts";
 import type { TokenBatch } from "../../../workflows/data/batch.ts";
 import type { ProgramSettings } from "../../../workflows/train/program.ts";
 import { assert, assertEquals } from "../../assert.ts";
@@ -79,4 +81,32 @@ Deno.test("a step whose gradient is not finite changes nothing, is reported, and
   assert(Number.isFinite(rows[2].loss) && rows[2].loss > 0);
   assert((await state()).every((values) => values.every(Number.isFinite)));
   destroy();
+});
+
+Deno.test("micro-batches of a step drop different values", async () => {
+  const batch = batchOfRows([ROWS[0]], 32);
+  const once = await gradientOf([batch], { rows: 1, dropout: 0.3 });
+  const twice = await gradientOf([batch, batch], { rows: 1, dropout: 0.3 });
+  // With one mask for both, the mean over two equal batches would be the gradient of one.
+  assert(relativeError(twice.gradient, once.gradient) > 0.1);
+});
+
+Deno.test("the KL is a mean over its own contexts, also where they are fewer than the learned ones", async () => {
+  const prior = loadParameters(await testGpu(), initialWeights(NURSERY_POLICY, 99), {
+    trainable: false,
+  });
+  const batch = batchOfRows(ROWS, 32);
+  const half = batch.weights.map((weight, i) => i < batch.weights.length / 2 ? weight : 0);
+  const klOf = async (values: TokenBatch) => {
+    const objective = { rho: 0.1, prior };
+    const { program, destroy } = await recorded(NURSERY_POLICY, { rows: 8, length: 32, objective });
+    program.step(0, [values]);
+    const [{ kl }] = await program.metrics();
+    destroy();
+    return kl;
+  };
+  const among = await klOf({ ...batch, klWeights: half });
+  const alone = await klOf({ ...batch, weights: half });
+  prior.destroy();
+  assert(alone > 0 && Math.abs(among - alone) < 1e-5 * alone, `${among} and ${alone}`);
 });

@@ -66,3 +66,8 @@ export function totalWeight(batch: TokenBatch): number {
   for (const weight of batch.weights) sum += weight;
   return sum;
 }
+
+/** Sum of a batch's weights of the KL term: its loss weights, where it has no others. */
+export function totalKlWeight(batch: TokenBatch): number {
+  return (batch.klWeights ?? batch.weights).reduce((sum, weight) => sum + weight, 0);
+}
