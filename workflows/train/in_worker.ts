@@ -51,6 +51,12 @@ export interface WorkerRequest {
   readonly signal: AbortSignal;
 }
 
+/**
+ * How long the worker stays when its work is done. Ending it takes the graphics driver down in its thread, and a process that exits
+ * meanwhile may crash (llvmpipe: 1 of 60 runs that had succeeded); a command is gone by then.
+ */
+const LINGER_MS = 1000;
+
 /** Trains in a worker. @throws whatever the trainer throws, as the same class. */
 export function trainInWorker(request: WorkerRequest): Promise<TrainResult> {
   const { config, folder, resume, reporter, signal } = request;
@@ -75,7 +81,7 @@ export function trainInWorker(request: WorkerRequest): Promise<TrainResult> {
       reject(new Error(event.message));
     };
   }).finally(async () => {
-    worker.terminate();
+    Deno.unrefTimer(setTimeout(() => worker.terminate(), LINGER_MS));
     await reporter.done();
   });
 }

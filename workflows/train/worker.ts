@@ -40,6 +40,5 @@ self.onmessage = async ({ data }: MessageEvent<ToWorker>) => {
     const { message, stack = message } = told;
     post({ error: { kind, message, stack } });
   }
-  self.close();
 };
 post({ ready: true });
