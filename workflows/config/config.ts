@@ -198,7 +198,7 @@ export interface ValueImprintingStage extends StageSettings {
   readonly kind: "value_imprinting";
   /** Weight of the KL divergence from the prior, at least 0. */
   readonly rho: number;
-  /** Prompts the KL is taken over; benign: those that a demonstration refuses count 0, in a mean over all. */
+  /** Prompts the KL is averaged over; benign: only those that the demonstration does not refuse. */
   readonly kl_on: "all" | "benign";
 }
 

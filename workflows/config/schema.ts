@@ -66,7 +66,7 @@ const fisherSchema = z.strictObject({
 }).describe("diagonal Fisher information, estimated at the end of the stage");
 
 const common = {
-  name: z.string().regex(/^(?!all$)[A-Za-z][A-Za-z0-9_-]*$/)
+  name: z.string().regex(/^(?!(all|untrained)$)[A-Za-z][A-Za-z0-9_-]*$/)
     .describe("names checkpoints, metrics and overrides"),
   data: dataSchema.describe("what the stage learns from"),
   steps: whole(1).optional().describe("length of the stage in optimiser steps"),
@@ -114,7 +114,9 @@ const valueImprinting = z.strictObject({
   ...common,
   rho: z.number().min(0).default(0.05).describe("weight of the KL divergence from the prior"),
   kl_on: z.enum(["all", "benign"]).default("all")
-    .describe("prompts the KL is taken over; benign: those that a demonstration refuses count 0"),
+    .describe(
+      "prompts the KL is averaged over; benign: only those that the demonstration does not refuse",
+    ),
 });
 
 /** One stage; its keys depend on its `kind`. */

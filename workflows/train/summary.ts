@@ -35,7 +35,7 @@ export function scoreTable(scores: Readonly<Record<string, Headline>>): string[]
     "held-out dialogues, % [95% interval]",
     scores,
     ({ rate, low, high }) =>
-      rate === null ? "-" : `${percent(rate).padStart(3)} [${percent(low)}, ${percent(high)}]`,
+      rate === null ? "-" : `${percent(rate).padStart(3)} ${interval(low, high)}`,
   );
   return lines.length > 0 ? ["", ...lines] : [];
 }
@@ -50,6 +50,10 @@ function controlTable(controls: Readonly<Record<string, Headline>>): string[] {
 }
 
 const percent = (share: number): string => (100 * share).toFixed(0);
+
+/** Rounded outwards, so that an interval never looks narrower than it is. */
+const interval = (low: number, high: number): string =>
+  `[${Math.floor(100 * low)}, ${Math.ceil(100 * high)}]`;
 
 /** A row for each of {@linkcode ROWS}, a column for each policy, an empty line behind; nothing where there is no policy. */
 function table(
