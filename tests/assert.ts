@@ -16,7 +16,10 @@ interface Assert {
 function checkError(error: any, kind: any, includes?: string): Error {
   if (kind) nodeAssert.ok(error instanceof kind, `expected ${kind.name}, got ${error}`);
   if (includes) {
-    nodeAssert.ok(String(error.message).includes(includes), `"${error.message}" lacks "${includes}"`);
+    nodeAssert.ok(
+      String(error.message).includes(includes),
+      `"${error.message}" lacks "${includes}"`,
+    );
   }
   return error;
 }
