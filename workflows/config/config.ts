@@ -26,6 +26,10 @@ export interface TrainConfig {
   readonly stages: readonly StageConfig[];
   /** Tests at the end of every stage, or null. */
   readonly evaluate: EvaluateConfig | null;
+  /** The maturation gate at the end of every stage after the first training on raw text, or null: stages follow one another. */
+  readonly gate: GateConfig | null;
+  /** Modules whose metrics and environments are registered before the run begins, as paths. */
+  readonly extensions: readonly string[];
 }
 
 /** What is trained: a trained model (told by its `from`), or a new policy. */
@@ -213,6 +217,42 @@ export interface FisherConfig {
 /** Tests at the end of every stage. */
 export interface EvaluateConfig {
   /** Test dialogues per class and attack family. */
+  readonly dialogues: number;
+  /** 0: greedy. */
+  readonly temperature: number;
+  /** Longest reply in tokens. */
+  readonly max_new_tokens: number;
+}
+
+/** The maturation gate, INFANT section 6. Stages of language modelling pass no gate. */
+export interface GateConfig {
+  /** Threshold of each metric at the first gate, in [0, 1]. */
+  readonly first: Readonly<Record<string, number>>;
+  /** At the last gate; between them thresholds rise in equal steps (Eq. 42). */
+  readonly last: Readonly<Record<string, number>>;
+  /** Evaluations in a row for which thresholds must be maintained. */
+  readonly n_stable: number;
+  /** Strict: all of them reach the thresholds. Tolerant (Eq. 48): the first does, the others come within `tolerance`. */
+  readonly reading: "strict" | "tolerant";
+  /** How far a metric may dip in the tolerant reading. */
+  readonly tolerance: number;
+  /** Optimiser steps between evaluations, and of each portion that a hold adds. */
+  readonly every: number;
+  /** What is compared with a threshold: the measured rate, or the lower end of its 95% interval. */
+  readonly compare: "rate" | "low";
+  /** A metric that fell by more than this since the last promotion, with 95% confidence, is a regression. */
+  readonly regression_tolerance: number;
+  /** Portions that a stage may be held for. */
+  readonly max_holds: number;
+  /** Learning rate at the beginning of a held portion, as a share of the stage's peak. */
+  readonly hold_learning_rate_ratio: number;
+  /** Rollbacks of a stage before the programme ends. */
+  readonly max_rollbacks: number;
+  /** Learning rate after each rollback, as a share of the one before. */
+  readonly rollback_learning_rate_ratio: number;
+  /** Share of the newest environment among the active ones (Eq. 44), in [0, 1]. */
+  readonly newest_share: number;
+  /** Validation dialogues of a cell. */
   readonly dialogues: number;
   /** 0: greedy. */
   readonly temperature: number;

@@ -7,6 +7,7 @@
 import { z } from "zod";
 import { FORMAT_NAMES } from "../data/formats/detect.ts";
 import type { StageConfig, TrainConfig } from "./config.ts";
+import { gateSchema } from "./gate_schema.ts";
 
 /** A whole number of at least `min`. */
 const whole = (min: number): z.ZodInt => z.int().min(min);
@@ -215,6 +216,11 @@ const trainSchema: z.ZodType<TrainConfig> = z.strictObject({
   evaluate: evaluateSchema.nullable().default(evaluateSchema.parse({})).describe(
     "tests at the end of every stage, or null",
   ),
+  gate: gateSchema.nullable().default(null).describe(
+    "the maturation gate, or null: stages follow one another",
+  ),
+  extensions: z.array(z.string().min(1)).default([])
+    .describe("modules with metrics and environments of your own"),
 }).superRefine((config, context) => {
   const names = config.stages.map((stage) => stage.name);
   names.forEach((name, i) => {
@@ -223,6 +229,13 @@ const trainSchema: z.ZodType<TrainConfig> = z.strictObject({
         code: "custom",
         path: ["stages", i, "name"],
         message: `is used twice ("${name}"): checkpoints would overwrite each other`,
+      });
+    }
+    if (/_retry\d+$/.test(name)) {
+      context.addIssue({
+        code: "custom",
+        path: ["stages", i, "name"],
+        message: `ends in _retry and a number, as stages are called after a rollback ("${name}")`,
       });
     }
     const { length } = config.stages[i];
