@@ -94,7 +94,7 @@ export class PerturbationGenerator {
     const { rewrites = 0, learningRate = 1e-2, pull = 0.02 } = options;
     this.#gpu = gpu;
     this.#options = { ...options, width, rewrites, learningRate, pull };
-    this.#outputs = Math.max(editChoices(alphabet), 1 + rewrites);
+    this.#outputs = editChoices(alphabet) + 1 + rewrites;
     const shape = { vocabSize, context: 2 * length, layers: 1, width, heads: 2 };
     const config = llamaConfig(shape);
     const extra = scoreHeadSpecs(config, this.#outputs);
@@ -142,17 +142,22 @@ export class PerturbationGenerator {
     const scores = await this.#read(targets);
     return targets.map((target, c) => {
       const { word } = target.space;
-      const proposer = new Proposer(target, (row) => {
-        const at = this.#row(c, word.length, row);
-        return scores.subarray(at * this.#outputs, (at + 1) * this.#outputs);
-      });
+      const proposer = new Proposer(target, (row) => this.#part(scores, c, word.length, row));
       return Array.from({ length: samples }, () => proposer.sample(random));
     });
   }
 
-  /** Place of a decision's scores: the item's at the second reading; the choice before the walk is made at its end. */
-  #row(context: number, items: number, row: number): number {
-    return context * 2 * this.#options.length + items + Math.min(row, items - 1);
+  /**
+   * Scores of a decision, or their gradient: at the item's second reading; those of the choice between edits and rewrites lie
+   * behind the last item's.
+   */
+  #part(scores: Float32Array, context: number, items: number, row: number): Float32Array {
+    const edits = editChoices(this.#options.alphabet);
+    const place = context * 2 * this.#options.length + items + Math.min(row, items - 1);
+    const at = place * this.#outputs;
+    return row < items
+      ? scores.subarray(at, at + edits)
+      : scores.subarray(at + edits, at + this.#outputs);
   }
 
   async #read(targets: readonly Perturbable[]): Promise<Float32Array> {
@@ -196,10 +201,7 @@ export class PerturbationGenerator {
     const share = 1 / (targets.length * samples);
     proposals.forEach((ofContext, c) => {
       const items = targets[c].space.word.length;
-      const rowOf = (row: number) => {
-        const at = this.#row(c, items, row) * this.#outputs;
-        return gradient.subarray(at, at + this.#outputs);
-      };
+      const rowOf = (row: number) => this.#part(gradient, c, items, row);
       const advantages = leaveOneOut(losses[c]);
       ofContext.forEach((proposal, s) =>
         addScoreGradient(proposal, share * advantages[s], share * this.#options.pull, rowOf)
