@@ -10,6 +10,7 @@ import { InputError } from "../errors.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import type { Tape } from "../gpu/tape.ts";
 import type { Tensor } from "../gpu/tensor.ts";
+import { KNOBS } from "../optimizer/schedule.ts";
 import { checkSlot, checkVector } from "../reduce/checks.ts";
 import { flatLaunch } from "../reduce/flat.ts";
 import { ROW_FUNCTIONS } from "../reduce/rows.ts";
@@ -49,11 +50,19 @@ export function accumulateSquares(
   }
 }
 
+/** How a penalty joins a training step. */
+export interface EwcOptions {
+  /** The optimizer's knobs: penalty and gradient are divided by their gradient scale (knob 4). Absent: they are as written. */
+  readonly knobs?: Tensor;
+  /** Add the penalty to metrics[index] instead of replacing it: several anchors make one sum. */
+  readonly accumulate?: boolean;
+}
+
 /**
  * metrics[index] = kappa/2 sum F (theta - anchor)^2 and, where theta has a gradient tensor,
  * theta.grad += kappa F (theta - anchor) (INFANT Eq. 14). All but `metrics` are flat float32 vectors of one length.
- * Both happen where this is recorded, so record it after the step's gradients were cleared. The gradient knows no loss
- * scale: beside gradients that carry one (see `LossScaler`), kappa would count for 1 / scale of itself.
+ * Both happen where this is recorded, so record it after the step's gradients were cleared. Beside gradients that carry a loss
+ * scale (see `LossScaler`) give `options.knobs`, or kappa would count for 1 / scale of itself.
  * @throws {InputError} when the vectors do not match or kappa is negative.
  */
 export function ewcPenalty(
@@ -64,10 +73,13 @@ export function ewcPenalty(
   kappa: number,
   metrics: Tensor,
   index: number,
+  options: EwcOptions = {},
 ): void {
+  const { knobs, accumulate = false } = options;
   for (const tensor of [theta, anchor, fisher, theta.grad]) {
     if (tensor) checkVector("ewcPenalty", tensor, theta.columns);
   }
+  if (knobs) checkVector("ewcPenalty", knobs, KNOBS);
   checkSlot("ewcPenalty", metrics, index, 1);
   if (!(kappa >= 0)) throw new InputError(`ewcPenalty: kappa must be at least 0, found ${kappa}`);
   const windows = windowsOf(tape.gpu, theta.columns);
@@ -86,13 +98,15 @@ export function ewcPenalty(
         fisher: part(fisher),
         d_theta: theta.grad ? part(d_theta) : d_theta,
         parts: partial,
+        // Unscaled, the shader never looks at that binding.
+        knobs: knobs ?? part(theta),
       },
       uniforms: { length: window.length, chunk4, index: i * GROUPS, kappa },
-      overrides: { ...overrides, ADD_GRADIENT: theta.grad ? 1 : 0 },
+      overrides: { ...overrides, ADD_GRADIENT: theta.grad ? 1 : 0, SCALED: knobs ? 1 : 0 },
       groups,
       loops: loops + 8,
       flops: 6 * window.length,
     });
   });
-  sumInto(tape, partial, metrics, index);
+  sumInto(tape, partial, metrics, index, { accumulate });
 }

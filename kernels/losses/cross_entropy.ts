@@ -30,6 +30,8 @@ export interface CrossEntropy {
  * Tokens whose target is `NO_TARGET` (or any id that is not below vocab), or whose weight is 0, cost nothing and count 0.
  * Backward: d_logits_i += weights_i (softmax(logits_i) - onehot(targets_i)), stored as `gradient`; all losses on the same logits
  * must agree in that. In f16 the weights should carry a loss scale, or small gradients vanish.
+ * Weights may be negative: with w_i = (cost - baseline) of a sampled reply on each of its tokens, minus the gradient of this sum is
+ * the score function's estimate of a policy's gradient (Williams 1992; INFANT Eq. 13).
  * @throws {InputError} when targets or weights do not match the rows of `logits`.
  */
 export function crossEntropy(
@@ -50,15 +52,22 @@ export function crossEntropy(
 
 /**
  * log softmax(logits_i)[targets_i], [tokens]; 0 where the target is `NO_TARGET`.
- * Backward: d_logits_i += d_y_i (onehot(targets_i) - softmax(logits_i)).
+ * Backward: d_logits_i += d_y_i (onehot(targets_i) - softmax(logits_i)), stored as `gradient`; see {@linkcode crossEntropy}.
  * @throws {InputError} when targets do not match the rows of `logits`.
  */
-export function logProbGather(tape: Tape, logits: Tensor, targets: Tensor): Tensor {
+export function logProbGather(
+  tape: Tape,
+  logits: Tensor,
+  targets: Tensor,
+  gradient: DType = "f32",
+): Tensor {
   checkPerRow("logProbGather", logits, targets, "u32");
   const { stats, logProb } = recordForward(tape, logits, targets, null);
   logProb.needsGrad = logits.needsGrad;
   if (logits.needsGrad) {
-    tape.onBackward(() => recordBackward(tape, logits, targets, stats, logProb.grad!, -1, "f32"));
+    tape.onBackward(() =>
+      recordBackward(tape, logits, targets, stats, logProb.grad!, -1, gradient)
+    );
   }
   return logProb;
 }

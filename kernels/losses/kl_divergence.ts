@@ -9,20 +9,28 @@ import type { Tape } from "../gpu/tape.ts";
 import type { DType, Tensor } from "../gpu/tensor.ts";
 import { ROW_FUNCTIONS, rowLaunch } from "../reduce/rows.ts";
 import forwardCode from "./kl_divergence.wgsl" with { type: "text" };
+import divergenceCode from "./divergence.wgsl" with { type: "text" };
 import backwardCode from "./kl_divergence_backward.wgsl" with { type: "text" };
 import { checkPerRow, logitGradient, logitShape } from "./logits.ts";
 import { ONLINE_FUNCTIONS } from "../softmax/softmax.ts";
 
 const functions = { ROW_FUNCTIONS, ONLINE: ONLINE_FUNCTIONS };
-const forward = defineKernel("kl_divergence", forwardCode, functions);
+const forward = defineKernel("kl_divergence", forwardCode, {
+  ...functions,
+  DIVERGENCE: divergenceCode,
+});
 const backward = elementKernel("kl_divergence_backward", backwardCode, functions);
+
+/** WGSL of divergences' terms, column by column; include after `ROW_FUNCTIONS`. */
+export const DIVERGENCE_FUNCTIONS: string = divergenceCode;
 
 /** KL(policy || prior) or KL(prior || policy). */
 export type Direction = "policy_prior" | "prior_policy";
 
 /**
  * value_i = rho weights_i KL_i, [tokens], for policy and prior logits [tokens, vocab] and weights f32 [tokens].
- * Tokens of weight 0 cost nothing and count 0. Backward: d_logits += rho weights_i dKL_i/dlogits; the prior gets no gradient.
+ * Tokens of weight 0 cost nothing and count 0; the prior may lack the last tokens, where all of those have weight 0.
+ * Backward: d_logits += rho weights_i dKL_i/dlogits; the prior gets no gradient.
  * `gradient` is the element type of d_logits, as in `crossEntropy`.
  * @throws {InputError} when the shapes do not belong together.
  */
@@ -36,9 +44,9 @@ export function klDivergence(
   gradient: DType = "f32",
 ): Tensor {
   checkPerRow("klDivergence", logits, weights, "f32");
-  if (priorLogits.rows !== logits.rows || priorLogits.columns !== logits.columns) {
+  if (priorLogits.rows > logits.rows || priorLogits.columns !== logits.columns) {
     throw new InputError(
-      `klDivergence: ${priorLogits.name} [${priorLogits.shape}] must have the shape of ` +
+      `klDivergence: ${priorLogits.name} [${priorLogits.shape}] must have the columns and at most the rows of ` +
         `${logits.name} [${logits.shape}]`,
     );
   }

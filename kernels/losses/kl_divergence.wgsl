@@ -1,8 +1,6 @@
 // value[i] = scale * weights[i] * KL_i, the divergence of row i over the whole vocabulary: KL(p || q) with p the policy and q the
 // prior, or KL(q || p) when FROM_PRIOR. stats[i] = (log-sum parts of p, of q; KL_i) for the backward pass.
 // logits, prior [rows, columns]; weights, value [rows]; stats [rows, 8]. One workgroup owns a row; rows of weight 0 are not read.
-// Each term is a log(a / b) - a + b, which is never negative. The sum is the same, as a and b both sum to 1, but it keeps its
-// digits where the two distributions are nearly equal, and an error in a's or b's normalisation cancels to first order.
 @group(0) @binding(0) var<storage, read> logits: array<vec4f>;
 @group(0) @binding(1) var<storage, read> prior: array<vec4f>;
 @group(0) @binding(2) var<storage, read> weights: array<f32>;
@@ -13,15 +11,7 @@ struct Shape { rows: u32, columns: u32, columns4: u32, scale: f32 }
 override FROM_PRIOR: bool = false;
 $ROW_FUNCTIONS
 $ONLINE
-
-// a (d - 1 + exp(-d)) with d = log(a / b); by its series where |d| < 1, since the difference would cancel.
-fn divergence(log_a: vec4f, log_b: vec4f) -> vec4f {
-  let a = exp(log_a);
-  let d = log_a - log_b;
-  let series = 0.5 - d * (0.16666667 - d * (0.041666667 - d * (0.0083333333 - d * (0.0013888889 -
-    d * (0.0001984127 - d * (0.000024801587 - d * (0.0000027557319 - d * 2.7557319e-7)))))));
-  return select(a * d - a + exp(log_b), a * d * d * series, abs(d) < vec4f(1.0));
-}
+$DIVERGENCE
 
 @compute @workgroup_size(LANES)
 fn main(

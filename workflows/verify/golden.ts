@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { InputError } from "../../kernels/errors.ts";
 import type { Gpu } from "../../kernels/gpu/device.ts";
 import { fileError, isFile } from "../model_files/files.ts";
+import { checkDpo } from "./dpo.ts";
 import { checkEwc, checkTrueFisher } from "./fisher.ts";
 import { CASE_FILES, GoldenCase } from "./golden_case.ts";
 import { checkKl } from "./kl.ts";
@@ -21,6 +22,7 @@ const KINDS: readonly (readonly [prefix: string, check: CheckCase])[] = [
   ["gpt-neox", checkLanguageModel],
   ["llama", checkLanguageModel],
   ["qwen2", checkLanguageModel],
+  ["dpo", checkDpo],
   ["kl", checkKl],
   ["ewc-true-fisher", checkTrueFisher],
   ["ewc", checkEwc],

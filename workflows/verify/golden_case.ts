@@ -118,6 +118,11 @@ export class GoldenCase {
     return this.#number(name, z.array(z.number()));
   }
 
+  /** Expected numbers under one name. @throws {InputError} when the case lacks them. */
+  record(name: string): Readonly<Record<string, number>> {
+    return this.#number(name, z.record(z.string(), z.number()));
+  }
+
   #number<T>(name: string, schema: z.ZodType<T>): T {
     const { success, data, error } = schema.safeParse(this.#numbers[name]);
     if (!success) {

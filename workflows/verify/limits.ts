@@ -10,6 +10,8 @@ export const LIMITS = {
   forward: 1e-5,
   /** Each gradient, Fisher diagonal or penalty. */
   gradient: 1e-4,
+  /** What is a small difference of large numbers: preference rewards, margins and losses. */
+  difference: 5e-4,
   /** Losses, norms and parameters over some twenty optimiser steps. */
   trajectory: 1e-4,
   /** Trained biases of keys, whose gradients nearly vanish. */

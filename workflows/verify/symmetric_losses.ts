@@ -7,6 +7,7 @@ import { InputError } from "../../kernels/errors.ts";
 import type { Gpu } from "../../kernels/gpu/device.ts";
 import { crossEntropy } from "../../kernels/losses/cross_entropy.ts";
 import { klDivergence } from "../../kernels/losses/kl_divergence.ts";
+import { type RowDivergence, rowDivergence } from "../../kernels/losses/row_divergence.ts";
 import { logSoftmax, softmax } from "../../kernels/softmax/softmax.ts";
 import { NO_TARGET } from "../data/batch.ts";
 import { compute } from "./compute.ts";
@@ -23,11 +24,13 @@ const INPUTS = z.object({
   logits: matrix,
   labels: z.array(z.int()),
   ignore_index: z.int(),
+  p: matrix,
+  q: matrix,
   logits_a: matrix,
   logits_b: matrix,
 });
 
-/** All but the Jensen-Shannon divergence, for which there is no kernel. */
+/** Everything the case holds. */
 export async function checkSymmetricLosses(gpu: Gpu, golden: GoldenCase): Promise<Check[]> {
   const inputs = golden.inputs(INPUTS);
   if (inputs.labels.length !== inputs.logits.length) {
@@ -37,6 +40,7 @@ export async function checkSymmetricLosses(gpu: Gpu, golden: GoldenCase): Promis
     ...await distributions(gpu, golden, inputs.logits),
     ...await labelled(gpu, golden, inputs),
     ...await divergences(gpu, golden, inputs.logits_a, inputs.logits_b),
+    ...await symmetric(gpu, golden, inputs),
   ];
 }
 
@@ -106,25 +110,71 @@ async function divergences(
   b: number[][],
 ): Promise<Check[]> {
   const shape = [a.length, a[0].length];
-  const [forward, reverse, gradient] = await compute(gpu, ({ tape, floats }) => {
+  const [forward, gradient] = await compute(gpu, ({ tape, floats }) => {
     const x = floats("a", shape, a.flat());
     const y = floats("b", shape, b.flat());
     const ones = floats("weights", [a.length], a.map(() => 1));
     x.needsGrad = true;
     const forward = klDivergence(tape, x, y, ones, "policy_prior");
-    const reverse = klDivergence(tape, x, y, ones, "prior_policy");
+    klDivergence(tape, x, y, ones, "prior_policy");
     tape.backward();
-    return [forward, reverse, x.grad!];
+    return [forward, x.grad!];
   });
-  const jeffreys = forward.map((value, i) => value + reverse[i]);
   return [
     check("kl_a_b", forward, golden.tensor("kl_a_b")),
-    check("jeffreys", jeffreys, golden.tensor("jeffreys")),
     {
-      ...check("grad_jeffreys_a", gradient, golden.tensor("grad_jeffreys_a")),
+      ...check("grad_jeffreys_a, from both KLs", gradient, golden.tensor("grad_jeffreys_a")),
       limit: LIMITS.gradient,
     },
   ];
+}
+
+/** Divergences that have a gradient on both sides: rows of `a` over those of `b` as one matrix. */
+async function symmetric(
+  gpu: Gpu,
+  golden: GoldenCase,
+  { p, q, logits_a, logits_b }: z.infer<typeof INPUTS>,
+): Promise<Check[]> {
+  const logs = (rows: number[][]) => rows.map((row) => row.map(Math.log));
+  const [js, d_js] = await rowsOf(gpu, "jensen_shannon", logits_a, logits_b);
+  const [jeffreys, d_jeffreys] = await rowsOf(gpu, "jeffreys", logits_a, logits_b);
+  const [ofProbabilities] = await rowsOf(gpu, "jensen_shannon", logs(p), logs(q));
+  const half = d_js.length / 2;
+  const gradient = (name: string, got: Float32Array) => ({
+    ...check(name, got, golden.tensor(name)),
+    limit: LIMITS.gradient,
+  });
+  return [
+    check("js_probs", ofProbabilities, golden.tensor("js_probs")),
+    // Row 1 has nothing in common.
+    check("ln2", [ofProbabilities[1]], [golden.number("ln2")]),
+    check("js_logits", js, golden.tensor("js_logits")),
+    gradient("grad_js_a", d_js.subarray(0, half)),
+    gradient("grad_js_b", d_js.subarray(half)),
+    check("jeffreys", jeffreys, golden.tensor("jeffreys")),
+    gradient("grad_jeffreys_a", d_jeffreys.subarray(0, half)),
+  ];
+}
+
+/** Values [rows] and gradients [2 rows, width] of a divergence between the rows of two matrices. */
+function rowsOf(
+  gpu: Gpu,
+  kind: RowDivergence,
+  a: number[][],
+  b: number[][],
+): Promise<Float32Array[]> {
+  return compute(gpu, ({ tape, floats, integers }) => {
+    const x = floats("logits", [2 * a.length, a[0].length], [...a, ...b].flat());
+    x.needsGrad = true;
+    const couples = {
+      first: integers("first", a.map((_, i) => i)),
+      second: integers("second", a.map((_, i) => i + a.length)),
+      weights: floats("weights", [a.length], a.map(() => 1)),
+    };
+    const value = rowDivergence(tape, x, couples, { kind });
+    tape.backward();
+    return [value, x.grad!];
+  });
 }
 
 function check(quantity: string, got: ArrayLike<number>, want: ArrayLike<number>): Check {

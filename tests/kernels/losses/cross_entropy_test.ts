@@ -6,6 +6,7 @@ import { Tensor } from "../../../kernels/gpu/tensor.ts";
 import { crossEntropy, logProbGather } from "../../../kernels/losses/cross_entropy.ts";
 import { NO_TARGET } from "../../../workflows/data/batch.ts";
 import { assert, assertEquals, assertThrows } from "../../assert.ts";
+import { centralDifferences } from "../../reference/differences.ts";
 import * as reference from "../../reference/losses.ts";
 import { targetLogProbs, targetLogProbsBackward } from "../../reference/softmax.ts";
 import { randomValues, relativeError, runTape, tensorOf, testGpu } from "../harness.ts";
@@ -160,4 +161,28 @@ Deno.test("cross-entropy names the tensor that does not fit", async () => {
     Error,
     "targets must be u32 [3]",
   );
+});
+
+Deno.test("negative weights make a policy gradient: minus the score function's estimate, against central differences", async () => {
+  const gpu = await testGpu();
+  const [tokens, vocab] = [6, 7];
+  const logits = randomValues(tokens * vocab, 5, 3);
+  const targets = Uint32Array.from({ length: tokens }, (_, i) => (3 * i) % vocab);
+  // Two sampled replies of three tokens with cost - baseline of -0.75 and 0.5.
+  const advantages = [-0.75, -0.75, -0.75, 0.5, 0.5, 0.5];
+  const [value, d_logits] = await runTape(gpu, (tape) => {
+    const x = tensorOf(gpu, "logits", [tokens, vocab], logits);
+    x.needsGrad = true;
+    const t = tensorOf(gpu, "targets", [tokens], targets, "u32");
+    // crossEntropy is -sum w log pi; minimising (cost - baseline) log pi takes w = -(cost - baseline).
+    const w = tensorOf(gpu, "w", [tokens], advantages.map((a) => -a));
+    const { value } = crossEntropy(tape, x, t, w);
+    tape.backward();
+    return [value, x.grad!];
+  });
+  const surrogate = () =>
+    targetLogProbs(logits, targets, vocab).reduce((sum, lp, i) => sum + advantages[i] * lp, 0);
+  const want = targetLogProbs(logits, targets, vocab).map((lp, i) => advantages[i] * lp);
+  assert(relativeError(value, want) < LIMIT);
+  assert(relativeError(d_logits, centralDifferences(surrogate, logits)) < LIMIT);
 });

@@ -153,7 +153,7 @@ Deno.test("a prior of another shape is refused", async () => {
   assertThrows(
     () => klDivergence(tape, x, prior, weights, "policy_prior"),
     Error,
-    "prior [3,4] must have the shape of logits [3,5]",
+    "prior [3,4] must have the columns and at most the rows of logits [3,5]",
   );
   assertEquals(tape.dispatchCount, 0);
 });
