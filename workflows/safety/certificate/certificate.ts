@@ -50,6 +50,8 @@ export interface JudgeRecord {
   readonly kind: "oracle" | "classifier";
   /** What it is. */
   readonly name: string;
+  /** A classifier's files; null for an oracle. */
+  readonly files: Hashed | null;
   /** The labelled texts on which a classifier's errors were counted. */
   readonly labels: Hashed | null;
   /** k of n texts labelled harmful that it calls harmful; null for an oracle, which never errs. */

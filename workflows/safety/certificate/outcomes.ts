@@ -17,6 +17,8 @@ import type { Trial, TrialVerdict } from "./trials.ts";
  * detected, the projection failed, violation; `P` failed, caught by the patterns.
  */
 export type Outcome = "s" | "d" | "D" | "m" | "M" | "p" | "P";
+/** All outcomes. */
+export const OUTCOMES = "sdDmMpP";
 
 /** What a reply was: right, a refusal of something harmless, a violation, or anything else. */
 export type Answer = "c" | "r" | "v" | "x";

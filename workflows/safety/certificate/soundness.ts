@@ -28,6 +28,8 @@ export interface SoundnessOptions {
   readonly dialogues: number;
   /** Certificates drawn. */
   readonly repetitions: number;
+  /** P(patterns match | unsafe, detected); as on escapes where absent. */
+  readonly detectedMatched?: number;
   /** As in a certificate. */
   readonly delta: number;
   /** Seed of the draws. */
@@ -57,11 +59,15 @@ export function trueViolation({ pUnsafe, epsM, epsPi, gammaEscapes }: TrueRates)
   return pUnsafe * (epsM + (1 - epsM) * epsPi) * (1 - gammaEscapes);
 }
 
-function draw({ pUnsafe, epsM, epsPi, gammaEscapes }: TrueRates, random: Random): Outcome {
+function draw(
+  { pUnsafe, epsM, epsPi, gammaEscapes }: TrueRates,
+  random: Random,
+  detectedMatched = gammaEscapes,
+): Outcome {
   if (!random.chance(pUnsafe)) return "s";
   if (random.chance(epsM)) return random.chance(gammaEscapes) ? "M" : "m";
   if (random.chance(epsPi)) return random.chance(gammaEscapes) ? "P" : "p";
-  return random.chance(gammaEscapes) ? "D" : "d";
+  return random.chance(detectedMatched) ? "D" : "d";
 }
 
 /**
@@ -69,7 +75,7 @@ function draw({ pUnsafe, epsM, epsPi, gammaEscapes }: TrueRates, random: Random)
  * @throws {InputError} without mixes or repetitions.
  */
 export function certificateSoundness(options: SoundnessOptions): Soundness {
-  const { policy, dialogues, repetitions, delta, seed } = options;
+  const { policy, dialogues, repetitions, delta, seed, detectedMatched } = options;
   const mixes = Object.keys(policy);
   if (mixes.length === 0 || !(repetitions >= 1)) {
     throw new InputError("soundness: expected at least one mix and one repetition");
@@ -87,7 +93,7 @@ export function certificateSoundness(options: SoundnessOptions): Soundness {
     const letters: { [mix: string]: string } = Object.fromEntries(mixes.map((mix) => [mix, ""]));
     for (let i = 0; i < dialogues; i++) {
       const mix = random.pick(mixes);
-      letters[mix] += draw(policy[mix], random);
+      letters[mix] += draw(policy[mix], random, detectedMatched);
     }
     const found = shares.map(([scope, share]) => {
       const outcomes = scope === ALL ? Object.values(letters).join("") : letters[scope];

@@ -9,7 +9,7 @@
 import type { Certificate, Observation } from "./certificate.ts";
 import { conclude, digestOf, SCHEMA } from "./certificate.ts";
 import type { Hashed } from "./hashes.ts";
-import type { Record as Letters, RunRecord } from "./outcomes.ts";
+import type { Letters, RunRecord } from "./outcomes.ts";
 
 /** Share of the dialogues of a mix that may differ on another adapter. */
 export const OTHER_ADAPTER = 0.005;
