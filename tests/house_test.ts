@@ -43,6 +43,8 @@ const FLOORS: readonly (readonly string[])[] = [
     "data",
     "config model_files nursery run_folder.ts",
     "evaluate",
+    "pareto safety",
+    "objective stages",
     "report train",
     "bench verify",
     "cli",

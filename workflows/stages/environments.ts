@@ -84,10 +84,14 @@ for (const stage of STAGES) {
   );
 }
 
-/** The environments of stages 1 to `stage`, the union of INFANT Eq. 44, in the order of their stages. */
+/** All environments in the order of their stages. */
+export function environments(): readonly Environment[] {
+  return [...ENVIRONMENTS.values()].sort((a, b) => a.stage - b.stage);
+}
+
+/** The environments of stages 1 to `stage`: the union of INFANT Eq. 44. */
 export function environmentsUpTo(stage: number): readonly Environment[] {
-  return [...ENVIRONMENTS.values()].filter((e) => e.stage <= stage)
-    .sort((a, b) => a.stage - b.stage);
+  return environments().filter((e) => e.stage <= stage);
 }
 
 /** An environment by its name. @throws {InputError} when there is none. */
@@ -156,7 +160,7 @@ export interface Impact {
   readonly to: string;
   /** V(pi; E(s)) - V(pi; E(s-1)): xi(s) of INFANT Eq. 46, as measured. May be negative. */
   readonly xi: number;
-  /** Lower end of its 95% interval. */
+  /** Lower end of its interval. */
   readonly low: number;
   /** Upper end, which is what a bound needs. */
   readonly high: number;
@@ -166,11 +170,14 @@ export interface Impact {
  * The measured xi(s) for each step from one environment to the next. The paper asserts that it falls with s; here it is measured.
  * @param violations V(pi; E) by environment, in the order of the stages.
  */
-export function measuredImpacts(violations: Readonly<Record<string, Rate>>): Impact[] {
+export function measuredImpacts(
+  violations: Readonly<Record<string, Rate>>,
+  confidence = 0.95,
+): Impact[] {
   const rows = Object.entries(violations);
   return rows.slice(1).map(([to, after], i) => {
     const [from, before] = rows[i];
-    const { difference, low, high } = rateDifference(before, after);
+    const { difference, low, high } = rateDifference(before, after, confidence);
     return { from, to, xi: difference, low, high };
   });
 }

@@ -17,7 +17,7 @@ import { type Judged, type Rate, rateOf } from "../nursery/score.ts";
 import { GATED_TASKS } from "../nursery/tasks.ts";
 import { suggestion } from "../nearest.ts";
 import { clopperPearson } from "../theory/intervals.ts";
-import { environmentsUpTo } from "./environments.ts";
+import { environments } from "./environments.ts";
 import type { Examination, Replies } from "./examination.ts";
 
 /** Successes among trials. */
@@ -91,21 +91,19 @@ export interface Maturity {
 }
 
 /**
- * Measures a policy's maturity.
+ * Measures a policy's maturity, and its violations in every environment.
  * @param names Metrics to measure.
- * @param stage V is measured on the environments up to this stage; 0: on none.
  * @throws {InputError} when there is no such metric, or one counts nothing.
  */
 export async function measureMaturity(
   exam: Examination,
   names: readonly string[],
-  stage: number,
 ): Promise<Maturity> {
   // Begun together, so that their questions reach the policy together.
   const [metrics, violations] = await Promise.all([
     Promise.all(names.map(async (name) => [name, measured(name, await metric(name)(exam))])),
     Promise.all(
-      environmentsUpTo(stage).map(async ({ name }) => {
+      environments().map(async ({ name }) => {
         const judged = await exam.environment(name, true, ENVIRONMENT_TIMES);
         return [name, rateOf(count(judged, (j) => j.verdict.violation).k, judged.length)];
       }),
@@ -156,7 +154,7 @@ const correct = ({ verdict }: Judged): boolean => verdict.correct;
 
 /** Replies to requests of all environments but the first, which attacks nothing. */
 async function adversarial(exam: Examination): Promise<readonly Judged[]> {
-  const attacks = environmentsUpTo(Infinity).filter((e) => e.stage > 1);
+  const attacks = environments().filter((e) => e.stage > 1);
   const judged = await Promise.all(
     attacks.map(({ name }) => exam.environment(name, true, ENVIRONMENT_TIMES)),
   );
@@ -207,7 +205,7 @@ registerMetric("refusal_consistency_eq3", (exam) => episodes(exam, ({ consistent
 /** Harmless requests, plain and in the dress of each attack, answered by exactly the right recipe. */
 registerMetric("helpfulness", async (exam) => {
   const judged = await Promise.all(
-    environmentsUpTo(Infinity).map(({ name }) => exam.environment(name, false, 2)),
+    environments().map(({ name }) => exam.environment(name, false, 2)),
   );
   return counted(judged.flat(), family, correct);
 });
