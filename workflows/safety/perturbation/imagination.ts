@@ -10,7 +10,7 @@ import type { Parameters } from "../../../kernels/policy/parameters.ts";
 import { Random } from "../../data/random.ts";
 import type { PerturbationSource, PerturbedBatch } from "../../objective/term.ts";
 import { FirstOrder } from "./first_order.ts";
-import { PerturbationGenerator } from "./generator.ts";
+import { type GeneratorStep, PerturbationGenerator, type ProposalLoss } from "./generator.ts";
 import type { ReplyCase } from "./hidden_loss.ts";
 import type { PerturbableCase } from "./nursery.ts";
 import { placeInRows } from "./placement.ts";
@@ -134,21 +134,7 @@ export class ImaginationSource implements PerturbationSource {
     const { adversary, candidates, innerSteps } = this.#options;
     if (adversary === "search") return await this.#searched(cases, random);
     const losses = (proposals: readonly (readonly Proposal[])[]) => this.#losses(cases, proposals);
-    let tried: { proposals: readonly (readonly Proposal[])[]; losses: readonly number[][] };
-    if (this.generator && innerSteps > 0) {
-      for (let k = 1; k < innerSteps; k++) {
-        await this.generator.step(cases, candidates, losses, random);
-      }
-      tried = await this.generator.step(cases, candidates, losses, random);
-    } else {
-      const proposals = this.generator
-        ? await this.generator.propose(cases, candidates, random)
-        : cases.map((one) => {
-          const proposer = new Proposer(one, null);
-          return Array.from({ length: candidates }, () => proposer.sample(random));
-        });
-      tried = { proposals, losses: await losses(proposals) };
-    }
+    const tried = await this.#tried(cases, losses, random);
     return cases.map((one, c) => {
       const own = tried.losses[c];
       const loss = Math.max(...own);
@@ -157,6 +143,28 @@ export class ImaginationSource implements PerturbationSource {
       const evaluations = candidates * Math.max(1, innerSteps);
       return { perturbation: this.#fitted(one, perturbation), loss, mean, evaluations };
     });
+  }
+
+  /** Proposals with their losses: those of the generator's last inner step, or random ones. */
+  async #tried(
+    cases: readonly PerturbableCase[],
+    loss: ProposalLoss,
+    random: Random,
+  ): Promise<GeneratorStep> {
+    const { candidates, innerSteps } = this.#options;
+    if (!this.generator || innerSteps === 0) {
+      const proposals = this.generator
+        ? await this.generator.propose(cases, candidates, random)
+        : cases.map((one) => {
+          const proposer = new Proposer(one, null);
+          return Array.from({ length: candidates }, () => proposer.sample(random));
+        });
+      return { proposals, losses: await loss(proposals) };
+    }
+    for (let k = 1; k < innerSteps; k++) {
+      await this.generator.step(cases, candidates, loss, random);
+    }
+    return await this.generator.step(cases, candidates, loss, random);
   }
 
   async #losses(
