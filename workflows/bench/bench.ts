@@ -1,10 +1,11 @@
 /**
  * A whole benchmark: every case, all contestants, one report.
  */
-import type { Gpu } from "../../kernels/gpu/device.ts";
-import { type Case, type Work } from "./cases.ts";
-import { type Contestant, localContestant } from "./contestant.ts";
+import { oneLine } from "../../kernels/errors.ts";
+import type { Case, Work } from "./cases.ts";
+import type { Contestant } from "./contestant.ts";
 import { INITIAL } from "./contest.ts";
+import { type FreshStart, freshStart, type Starter } from "./fresh.ts";
 import { doubts, loadAverage, type Machine, machine } from "./machine.ts";
 import {
   type Entry,
@@ -15,17 +16,22 @@ import {
   type Spread,
   spread,
 } from "./race.ts";
-import { toolkit } from "./toolkit.ts";
 import { disagreement, problemWith } from "./truth.ts";
 
 /** What to measure. */
 export interface BenchRequest {
-  /** The device of the toolkit; the caller closes it. */
-  readonly gpu: Gpu;
+  /** The toolkit; the caller ends it. */
+  readonly own: Contestant;
+  /** The toolkit's adapter computes on the processor: rates per core are known, and native peers are fair. */
+  readonly software: boolean;
   /** In this order. */
   readonly cases: readonly Case[];
   /** Contestants beside the toolkit; the caller ends them. */
   readonly peers: readonly Contestant[];
+  /** Starts anyone of these afresh; null leaves fresh processes out. */
+  readonly fresh: ((name: string) => Starter) | null;
+  /** Fresh processes alone, without interleaved rounds. */
+  readonly onlyFresh: boolean;
   /** Rounds and their length. */
   readonly race: RaceSettings;
   /** The cases are the small ones. */
@@ -42,14 +48,32 @@ export interface Line extends Omit<Result, "answers"> {
   readonly time: Spread | null;
   /** 1e9 floating-point operations per second of the median time. */
   readonly gflops?: number;
+  /** The same per second of processor time: what one core does, however many others use the machine. */
+  readonly gflopsPerCore?: number;
   /** 1e9 bytes per second. */
   readonly gbps?: number;
+  /** Share of the toolkit's roof measured in this run, arithmetic or copy. */
+  readonly share?: number;
   /** Tokens per second. */
   readonly tokensPerSecond?: number;
   /** Its time over the toolkit's, round by round. */
   readonly ratio: Spread | null;
   /** The same for processor time. */
   readonly cpuRatio: Spread | null;
+}
+
+/** One contestant's fresh processes, over the rounds. */
+export interface FreshLine {
+  /** The contestant. */
+  readonly name: string;
+  /** Why there are none; null when all is well. */
+  readonly problem: string | null;
+  /** Milliseconds to the end of the first step, shaders not compiled. */
+  readonly cold: Spread | null;
+  /** The same with shaders from the driver's cache. */
+  readonly warm: Spread | null;
+  /** Each start. */
+  readonly starts: readonly FreshStart[];
 }
 
 /** One case with all its contestants; the first is the toolkit as it chooses for itself. */
@@ -62,6 +86,8 @@ export interface CaseReport {
   readonly work: Work;
   /** One for each contestant. */
   readonly lines: readonly Line[];
+  /** Fresh processes, for cases that are measured so. */
+  readonly fresh: readonly FreshLine[];
 }
 
 /** Everything that was measured. */
@@ -92,21 +118,25 @@ export interface BenchReport {
 
 /** Measures everything; `load` is the load average before anything was started. */
 export async function bench(request: BenchRequest, load: number): Promise<BenchReport> {
-  const { gpu, cases, peers, quick, force, note } = request;
-  const own = localContestant(toolkit(gpu));
+  const { own, cases, peers, quick, force, note } = request;
   const everyone = [own, ...peers];
   const waits = new Map<Contestant, number>();
   const reports: CaseReport[] = [];
   const peakMemory: Record<string, number> = {};
+  const roofs: Roofs = {};
   for (const one of cases) {
     note(one.title);
+    if (request.onlyFresh) {
+      reports.push({ ...head(one), lines: [], fresh: await freshLines(one, request) });
+      continue;
+    }
     const entries = entriesOf(one, own, peers);
     const results = await race(
       entries,
       one.task.kind === "wait" ? { ...request.race, targetMs: 0 } : request.race,
-      judge(own),
-      // Whoever asks for text waits for it: there the wait belongs to the time.
-      (contestant) => one.task.kind === "generate" ? 0 : waits.get(contestant) ?? 0,
+      judge(request),
+      // Whoever asks for text or a Fisher diagonal waits for it: there the wait belongs to the time.
+      (contestant) => WAITED_FOR.has(one.task.kind) ? 0 : waits.get(contestant) ?? 0,
     );
     results.forEach(({ ms, rss, problem, name }, i) => {
       const { contestant } = entries[i];
@@ -114,7 +144,13 @@ export async function bench(request: BenchRequest, load: number): Promise<BenchR
       peakMemory[contestant.name] = Math.max(peakMemory[contestant.name] ?? 0, rss);
       if (problem !== null) note(`  ${name}: ${problem}`);
     });
-    reports.push(caseReport(one, results));
+    const reference = results[0];
+    const lines = results.map((result) =>
+      line(result, reference, one.work, roofs, request.software)
+    );
+    if (one.id === "roof-arithmetic") roofs.gflops = lines[0].gflops;
+    if (one.id === "roof-copy") roofs.gbps = lines[0].gbps;
+    reports.push({ ...head(one), lines, fresh: await freshLines(one, request) });
   }
   const why = doubts(load, quick, force);
   return {
@@ -137,45 +173,97 @@ function entriesOf(one: Case, own: Contestant, peers: readonly Contestant[]): En
   const { task } = one;
   return [
     { name: own.name, contestant: own, task },
-    ...one.schedules.map((schedule) => ({
-      name: `${own.name} ${schedule}`,
+    ...one.variants.map(({ label, task }) => ({
+      name: `${own.name} ${label}`,
       contestant: own,
-      task: task.kind === "matmul" ? { ...task, schedule } : task,
+      task,
     })),
-    ...(one.shared ? peers : []).map((contestant) => ({ name: contestant.name, contestant, task })),
+    ...peers.filter(({ name }) => one.peers.includes(name))
+      .map((contestant) => ({ name: contestant.name, contestant, task })),
   ];
 }
 
-/** Against the truth and, for training steps, against the toolkit; which must come first. */
-function judge(own: Contestant): (entry: Entry, answers: readonly number[]) => string | null {
+/** Two fresh processes for each contestant and round, everyone in turn. */
+async function freshLines(one: Case, request: BenchRequest): Promise<FreshLine[]> {
+  const { own, peers, race: { rounds }, software, onlyFresh, note } = request;
+  if (!one.fresh || !request.fresh) return [];
+  const names = [own, ...peers].map(({ name }) => name)
+    .filter((name) => name === own.name || one.peers.includes(name));
+  const starts = new Map<string, FreshStart[]>(names.map((name) => [name, []]));
+  const problems = new Map<string, string>();
+  for (let round = 0; round < (onlyFresh ? rounds : 1); round++) {
+    for (const name of names.filter((name) => !problems.has(name))) {
+      note(`  fresh process: ${name}`);
+      const start = await freshStart(request.fresh(name), one.task).catch((error) =>
+        oneLine(error)
+      );
+      if (typeof start === "string") problems.set(name, start);
+      else if (name === own.name && software && start.shaderBytes === 0) {
+        problems.set(
+          name,
+          "the driver kept no shader in its cache: nothing shows that the start was cold",
+        );
+      } else starts.get(name)!.push(start);
+    }
+  }
+  return names.map((name) => {
+    const all = starts.get(name)!;
+    const problem = problems.get(name) ?? null;
+    const over = (key: "coldMs" | "warmMs") =>
+      problem === null ? spread(all.map((start) => start[key])) : null;
+    return { name, problem, cold: over("coldMs"), warm: over("warmMs"), starts: all };
+  });
+}
+
+/** Against the truth and, where there is none, against the toolkit's own choice, which comes first. */
+function judge(
+  { own, software }: BenchRequest,
+): (entry: Entry, answers: readonly number[]) => string | null {
   let reference: readonly number[] | null = null;
   return ({ contestant, task }, answers) => {
-    if (contestant === own) reference = answers;
-    else if (contestant.adapter !== own.adapter) {
-      return `computes on ${contestant.adapter}, the toolkit on ${own.adapter}`;
-    }
-    return problemWith(task, answers) ??
-      (task.kind === "gpt step" && reference ? disagreement(answers, reference) : null);
+    const elsewhere = contestant.native ? !software : contestant.adapter !== own.adapter;
+    if (elsewhere) return `computes on ${contestant.adapter}, the toolkit on ${own.adapter}`;
+    reference ??= answers;
+    return problemWith(task, answers) ?? disagreement(task, answers, reference);
   };
 }
 
-function caseReport({ id, title, work }: Case, results: readonly Result[]): CaseReport {
-  const [reference] = results;
-  return { id, title, work, lines: results.map((result) => line(result, reference, work)) };
+/** What the roofs came out at, once they were measured. */
+interface Roofs {
+  gflops?: number;
+  gbps?: number;
 }
 
-function line(result: Result, reference: Result, work: Work): Line {
+/** Cases whose result is waited for by whoever asks for it. */
+const WAITED_FOR: ReadonlySet<string> = new Set(["generate", "stories", "fisher"]);
+
+const head = ({ id, title, work }: Case) => ({ id, title, work });
+
+function line(
+  result: Result,
+  reference: Result,
+  work: Work,
+  roofs: Roofs,
+  onProcessor: boolean,
+): Line {
   const { answers: _, ...kept } = result;
   const time = result.problem === null ? spread(result.ms) : null;
   const perSecond = (amount?: number) =>
     time && amount !== undefined ? amount / time.median * 1000 : undefined;
   const giga = (amount?: number) => perSecond(amount === undefined ? amount : amount / 1e9);
+  const gflops = giga(work.flops);
+  const gbps = giga(work.bytes);
+  const ofRoof = (rate?: number, roof?: number) => rate && roof ? rate / roof : undefined;
   const compared = time !== null && reference.problem === null && result !== reference;
   return {
     ...kept,
     time,
-    gflops: giga(work.flops),
-    gbps: giga(work.bytes),
+    gflops,
+    gflopsPerCore: time && onProcessor && work.flops
+      ? work.flops / 1e6 / spread(result.cpuMs).median
+      : undefined,
+    gbps,
+    share: ofRoof(gflops, roofs.gflops) ?? ofRoof(gbps, roofs.gbps),
     tokensPerSecond: perSecond(work.tokens),
     ratio: compared ? spread(ratios(result.ms, reference.ms)) : null,
     cpuRatio: compared ? spread(ratios(result.cpuMs, reference.cpuMs)) : null,

@@ -1,14 +1,12 @@
 /**
- * What is measured: the adapter's roofs, matrix products as training uses them, whole training steps, generation.
- *
- * The policy of the steps is a GPT-2 of 4 layers, width 128, 4 heads, 512 tokens, on 8 x 128 tokens: small enough for a
- * laptop without a GPU, large enough that matrix products decide.
+ * What is measured: the adapter's roofs, every kernel as training uses it, whole training steps, the Fisher pass, generation.
  */
-import type { MatmulForm, MatmulSchedule } from "../../kernels/matmul/matmul.ts";
-import { checkConfig, type PolicyConfig } from "../../kernels/policy/config.ts";
-import { RECURRENCE, type Task } from "./contest.ts";
+import type { MatmulSchedule } from "../../kernels/matmul/matmul.ts";
+import { parameterCount } from "../../kernels/policy/config.ts";
 import { CHAINS, STEPS_PER_TURN } from "../../kernels/roof/roof.ts";
+import { type GptStepTask, type KernelTask, RECURRENCE, type Task } from "./contest.ts";
 import { NURSERY_TOKENS, nurseryName } from "./nursery.ts";
+import { LARGE, MEDIUM, productsOf, type Sized, SMALL, stepFlops, TINY } from "./policies.ts";
 
 /** What one run of a case does; rates follow from it. */
 export interface Work {
@@ -18,6 +16,14 @@ export interface Work {
   readonly bytes?: number;
   /** Tokens trained on or generated. */
   readonly tokens?: number;
+}
+
+/** The same case another way. */
+export interface Variant {
+  /** Stands behind the toolkit's name. */
+  readonly label: string;
+  /** What is asked instead. */
+  readonly task: Task;
 }
 
 /** One line of the benchmark. */
@@ -30,78 +36,58 @@ export interface Case {
   readonly task: Task;
   /** What one run of it does. */
   readonly work: Work;
-  /** Peers take part. */
-  readonly shared: boolean;
-  /** The toolkit's schedules that take part beside the adapter's own choice. */
-  readonly schedules: readonly MatmulSchedule[];
+  /** Peers that take part where they are there. */
+  readonly peers: readonly string[];
+  /** Other ways of the toolkit, beside its own choice. */
+  readonly variants: readonly Variant[];
+  /** Also measured in fresh processes: the first step, and memory. */
+  readonly fresh: boolean;
+}
+
+/** Which cases. */
+export interface CaseOptions {
+  /** Small sizes, for CI: shows that everything runs, not how fast. */
+  readonly quick: boolean;
+  /** Tokens of the sequence that GPT-2 small is trained on. */
+  readonly largeLength?: number;
+  /** Model and tokenizer of llama2.c that tell stories. */
+  readonly stories?: { readonly model: string; readonly tokenizer: string };
 }
 
 /** All schedules; the compiler objects when one is missing. */
 const SCHEDULES = Object.keys(
-  { registers: true, tiled: true } satisfies Record<MatmulSchedule, true>,
+  { textures: true, registers: true, tiled: true } satisfies Record<MatmulSchedule, true>,
 ) as MatmulSchedule[];
 
-/** The GPT-2 of the steps. */
-export function benchPolicy(
-  size: { layers: number; width: number; heads: number; context: number; vocabSize: number },
-): PolicyConfig {
-  return checkConfig({
-    ...size,
-    family: "gpt2",
-    kvHeads: size.heads,
-    headDim: size.width / size.heads,
-    mlpWidth: 4 * size.width,
-    norm: "layernorm",
-    normEps: 1e-5,
-    activation: "gelu_tanh",
-    positions: "learned",
-    ropeTheta: 0,
-    ropeDims: 0,
-    parallelResidual: false,
-    qkvBias: true,
-    outBias: true,
-    mlpBias: true,
-    tiedHead: true,
-    bosTokenId: null,
-    eosTokenId: null,
-    padTokenId: null,
-  });
-}
+const WEBGPU_PEERS = ["jax-js", "tfjs"];
+const ALL_PEERS = [...WEBGPU_PEERS, "torch"];
+const alone = { peers: [], variants: [], fresh: false };
 
-/**
- * Operations of a training step by the usual count (Chowdhery et al. 2022, appendix B): 6 per weight of a matrix that
- * multiplies, and 12 layers width length for attention, for each token; the causal half is not taken off.
- */
-export function stepFlops(
-  { layers, width, mlpWidth, vocabSize }: PolicyConfig,
-  tokens: number,
-  length: number,
-): number {
-  const weights = layers * (4 * width * width + 2 * width * mlpWidth) + width * vocabSize;
-  return tokens * (6 * weights + 12 * layers * width * length);
-}
-
-/** The cases in order. `quick` takes small sizes, for CI: it shows that everything runs, not how fast. */
-export function benchCases(quick: boolean): Case[] {
-  const policy = benchPolicy(
-    quick
-      ? { layers: 2, width: 64, heads: 4, context: 32, vocabSize: 128 }
-      : { layers: 4, width: 128, heads: 4, context: 128, vocabSize: 512 },
-  );
+/** The cases in order. */
+export function benchCases({ quick, largeLength, stories }: CaseOptions): Case[] {
+  const large = { ...LARGE, length: largeLength ?? LARGE.length };
+  const first = quick ? TINY : SMALL;
   return [
-    wait(),
+    {
+      ...alone,
+      id: "wait",
+      title: "wait for next to no work",
+      task: { kind: "wait" },
+      work: {},
+      peers: ALL_PEERS,
+    },
     ...roofs(quick),
-    ...products(policy, quick),
-    ...steps(policy, quick),
-    ...generations(policy, quick),
+    ...squares(quick ? 128 : 512),
+    ...products(first, ALL_PEERS),
+    ...kernels(first),
+    ...quick ? [] : [...products(MEDIUM, ["torch"]), ...kernels(MEDIUM)],
+    step(first, ALL_PEERS),
+    ...quick ? [] : [step(MEDIUM, ["torch"]), step(large, [])],
+    nurseryStep(),
+    ...[first, ...quick ? [] : [MEDIUM]].flatMap((sized) => [imprint(sized), fisher(sized)]),
+    ...generations(first, quick ? [1, 4] : [1, 64]),
+    ...stories ? [1, quick ? 4 : 64].map((replies) => story(stories, replies, 64)) : [],
   ];
-}
-
-const alone = { shared: false, schedules: [] };
-
-function wait(): Case {
-  const title = "wait for next to no work";
-  return { id: "wait", title, task: { kind: "wait" }, work: {}, shared: true, schedules: [] };
 }
 
 function roofs(quick: boolean): Case[] {
@@ -125,57 +111,154 @@ function roofs(quick: boolean): Case[] {
   ];
 }
 
-function products({ width, context, mlpWidth }: PolicyConfig, quick: boolean): Case[] {
-  const tokens = (quick ? 2 : 8) * context;
-  const square = quick ? 128 : 512;
-  const shapes: readonly [string, string, MatmulForm, number, number, number][] = [
-    ["square", "square", "nn", square, square, square],
-    ["qkv", "qkv forward", "nt", tokens, 3 * width, width],
-    ["mlp-up", "mlp up forward", "nt", tokens, mlpWidth, width],
-    ["mlp-up-dx", "mlp up d_x", "nn", tokens, width, mlpWidth],
-    ["mlp-down-dw", "mlp down d_W", "tn", width, mlpWidth, tokens],
-  ];
-  return shapes.map(([id, name, form, m, n, k]) => ({
-    id: `matmul-${id}`,
-    title: `matmul ${name} ${form.toUpperCase()} ${m}x${n}x${k}`,
+function squares(n: number): Case[] {
+  return (["nn", "nt", "tn"] as const).map((form) => {
+    const task = { kind: "matmul", form, m: n, n, k: n } as const;
+    return {
+      ...alone,
+      id: `matmul-square-${form}`,
+      title: `matmul ${form.toUpperCase()} ${n}x${n}x${n}`,
+      task,
+      work: { flops: 2 * n ** 3 },
+      peers: form === "nn" ? ALL_PEERS : ["torch"],
+      variants: SCHEDULES.map((schedule) => ({ label: schedule, task: { ...task, schedule } })),
+    };
+  });
+}
+
+function products(sized: Sized, peers: readonly string[]): Case[] {
+  return productsOf(sized).map(({ weight, pass, form, m, n, k }) => ({
+    ...alone,
+    id: `matmul-${sized.size}-${weight.replace(".", "-")}-${pass}`,
+    title: `matmul ${sized.size} ${weight} ${pass}, ${form.toUpperCase()} ${m}x${n}x${k}`,
     task: { kind: "matmul", form, m, n, k },
     work: { flops: 2 * m * n * k },
-    shared: true,
-    schedules: SCHEDULES,
+    peers,
   }));
 }
 
-function steps(config: PolicyConfig, quick: boolean): Case[] {
-  const rows = quick ? 2 : 8;
-  const { layers, width, context: length } = config;
-  const tokens = rows * length;
-  return [
-    {
-      id: "gpt-step",
-      title: `training step, gpt2 ${layers} layers, width ${width}, ${rows} x ${length}`,
-      task: { kind: "gpt step", config, rows, length },
-      work: { flops: stepFlops(config, tokens, length), tokens },
-      shared: true,
-      schedules: [],
-    },
-    {
+function kernels(sized: Sized): Case[] {
+  const { size, config, rows, length } = sized;
+  const one = (operation: KernelTask["operation"], backward: boolean): Case => {
+    const passes = operation === "adamw" ? "" : backward ? " forward and backward" : " forward";
+    const task = { kind: "kernel", operation, backward, config, rows, length } as const;
+    return {
       ...alone,
-      id: "nursery-step",
-      title: `training step, nursery ${nurseryName()}`,
-      task: { kind: "nursery step" },
-      work: { tokens: NURSERY_TOKENS },
-    },
+      id: `kernel-${size}-${operation.replace(" ", "-")}${backward ? "-backward" : ""}`,
+      title: `${operation} ${size}${passes}`,
+      task,
+      work: kernelWork(task),
+    };
+  };
+  return [
+    ...(["attention", "norm", "cross entropy"] as const).flatMap((operation) => [
+      one(operation, false),
+      one(operation, true),
+    ]),
+    one("adamw", false),
   ];
 }
 
-function generations(config: PolicyConfig, quick: boolean): Case[] {
+/**
+ * Attention by its operations: two products over the causal half forward, five backward (scores again, d_p, d_q, d_k, d_v). The
+ * others by the bytes that must move: each input once, each output once.
+ */
+function kernelWork({ operation, backward, config, rows, length }: KernelTask): Work {
+  const { heads, headDim, width, vocabSize } = config;
+  const tokens = rows * length;
+  switch (operation) {
+    case "attention":
+      return { flops: (backward ? 7 : 2) * rows * heads * headDim * length * (length + 1) };
+    case "norm": // x to y; x and d_y to d_x
+      return { bytes: 4 * tokens * width * (backward ? 5 : 2) };
+    case "cross entropy": // logits; logits to d_logits
+      return { bytes: 4 * tokens * vocabSize * (backward ? 3 : 1) };
+    case "adamw": // theta, m and v read and written, d_theta read
+      return { bytes: 4 * 7 * parameterCount(config) };
+  }
+}
+
+const describe = ({ config, rows, length }: Sized) =>
+  `gpt2 ${config.layers} layers, width ${config.width}, ${rows} x ${length}`;
+
+function step(sized: Sized, peers: readonly string[]): Case {
+  const { size, config, rows, length } = sized;
+  const tokens = rows * length;
+  const task: GptStepTask = { kind: "gpt step", config, rows, length };
+  return {
+    id: `step-${size}`,
+    title: `training step ${size}, ${describe(sized)}`,
+    task,
+    work: { flops: stepFlops(config, tokens, length), tokens },
+    peers,
+    variants: [{ label: "recompute", task: { ...task, recompute: true } }],
+    fresh: true,
+  };
+}
+
+function nurseryStep(): Case {
+  return {
+    ...alone,
+    id: "step-nursery",
+    title: `training step nursery, ${nurseryName()}`,
+    task: { kind: "nursery step" },
+    work: { tokens: NURSERY_TOKENS },
+  };
+}
+
+function imprint(sized: Sized): Case {
+  const { size, config, rows, length } = sized;
+  const tokens = rows * length;
+  // The frozen prior's forward pass is a third of a step.
+  const flops = stepFlops(config, tokens, length) * 4 / 3;
+  return {
+    ...alone,
+    id: `imprint-${size}`,
+    title: `value imprinting step ${size}, with a frozen prior`,
+    task: { kind: "imprint step", config, rows, length },
+    work: { flops, tokens },
+  };
+}
+
+function fisher({ size, config, rows, length }: Sized): Case {
+  const tokens = rows * length;
+  return {
+    ...alone,
+    id: `fisher-${size}`,
+    title: `Fisher diagonal ${size}, ${rows} sequences of ${length}, read back`,
+    task: { kind: "fisher", config, sequences: rows, length },
+    work: { flops: stepFlops(config, tokens, length), tokens },
+  };
+}
+
+function generations({ config }: Sized, batches: readonly number[]): Case[] {
   const promptLength = config.context / 4;
   const maxNew = config.context / 2;
-  return (quick ? [1, 4] : [1, 64]).map((batch) => ({
+  return batches.map((batch) => {
+    const task = { kind: "generate", config, batch, promptLength, maxNew, cache: true } as const;
+    return {
+      ...alone,
+      id: `generate-${batch}`,
+      title: `generate ${maxNew} tokens, batch ${batch}, prompt ${promptLength}`,
+      task,
+      work: { tokens: batch * maxNew },
+      variants: [{ label: "without a cache", task: { ...task, cache: false } }],
+    };
+  });
+}
+
+function story(
+  files: { readonly model: string; readonly tokenizer: string },
+  replies: number,
+  maxNew: number,
+): Case {
+  const { model, tokenizer } = files;
+  return {
     ...alone,
-    id: `generate-${batch}`,
-    title: `generate ${maxNew} tokens, batch ${batch}, prompt ${promptLength}`,
-    task: { kind: "generate", config, batch, promptLength, maxNew },
-    work: { tokens: batch * maxNew },
-  }));
+    id: `stories-${replies}`,
+    title: `${replies} stories of ${maxNew} tokens, ${model.split(/[\\/]/).at(-1)}`,
+    task: { kind: "stories", model, tokenizer, replies, maxNew },
+    work: { tokens: replies * maxNew },
+    peers: ["llama2.c"],
+  };
 }

@@ -37,6 +37,8 @@ export interface GptStepTask {
   readonly rows: number;
   /** Tokens of a sequence. */
   readonly length: number;
+  /** The toolkit's own choice: activations are recomputed in the backward pass. Peers have no choice. */
+  readonly recompute?: boolean;
 }
 
 /** Next to no work, then one wait for its result on the host: what every other time has in it. */
@@ -45,15 +47,51 @@ export interface WaitTask {
   readonly kind: "wait";
 }
 
-/** What every library can be asked to do. */
+/** What other libraries are asked to do as well. */
 export type CommonTask = WaitTask | MatmulTask | GptStepTask;
 
-/** What only the toolkit is asked to do: its roofs, the nursery's step, generation. */
-export type OwnTask =
-  | { readonly kind: "arithmetic"; readonly values: number }
-  | { readonly kind: "copy"; readonly bytes: number }
-  | { readonly kind: "nursery step" }
-  | GenerateTask;
+/** Operations beside the matrix product, at the shapes of a policy's training step. */
+export type Operation = "attention" | "norm" | "cross entropy" | "adamw";
+
+/** One operation, forward alone or with its backward pass; AdamW has no backward. */
+export interface KernelTask {
+  /** Tells it from other tasks. */
+  readonly kind: "kernel";
+  /** Which. */
+  readonly operation: Operation;
+  /** With its backward pass. */
+  readonly backward: boolean;
+  /** The policy whose shapes it has. */
+  readonly config: PolicyConfig;
+  /** Sequences. */
+  readonly rows: number;
+  /** Tokens of a sequence. */
+  readonly length: number;
+}
+
+/** A step as in {@linkcode GptStepTask} with the KL to a frozen prior beside the loss (value imprinting, INFANT Eq. 7). */
+export interface ImprintStepTask extends Omit<GptStepTask, "kind" | "recompute"> {
+  /** Tells it from other tasks. */
+  readonly kind: "imprint step";
+}
+
+/** The diagonal Fisher information from this many sequences, read back. */
+export interface FisherTask {
+  /** Tells it from other tasks. */
+  readonly kind: "fisher";
+  /** The policy. */
+  readonly config: PolicyConfig;
+  /** Sequences, each with a gradient of its own. */
+  readonly sequences: number;
+  /** Tokens of a sequence. */
+  readonly length: number;
+}
+
+/** Bytes of activations and workspace that a training step's tapes own; nothing is timed. */
+export interface MemoryTask extends Omit<GptStepTask, "kind"> {
+  /** Tells it from other tasks. */
+  readonly kind: "memory";
+}
 
 /** Replies of `maxNew` tokens to `batch` prompts. */
 export interface GenerateTask {
@@ -67,10 +105,37 @@ export interface GenerateTask {
   readonly promptLength: number;
   /** Tokens of each reply. */
   readonly maxNew: number;
+  /** False computes every earlier token anew, for each new one. */
+  readonly cache: boolean;
 }
 
+/** Stories of `maxNew` tokens from nothing, by a model file of llama2.c; checked by the most likely one. */
+export interface StoriesTask {
+  /** Tells it from other tasks. */
+  readonly kind: "stories";
+  /** Path of the model file. */
+  readonly model: string;
+  /** Path of the tokenizer file. */
+  readonly tokenizer: string;
+  /** Stories. */
+  readonly replies: number;
+  /** Tokens of each. */
+  readonly maxNew: number;
+}
+
+/** What only the toolkit is asked to do. */
+export type OwnTask =
+  | { readonly kind: "arithmetic"; readonly values: number }
+  | { readonly kind: "copy"; readonly bytes: number }
+  | { readonly kind: "nursery step" }
+  | KernelTask
+  | ImprintStepTask
+  | FisherTask
+  | MemoryTask
+  | GenerateTask;
+
 /** Anything a contestant can be asked to do. */
-export type Task = CommonTask | OwnTask;
+export type Task = CommonTask | OwnTask | StoriesTask;
 
 /** A task made ready. */
 export interface Workload {
@@ -90,6 +155,8 @@ export interface Library {
   readonly version: string;
   /** The adapter it computes on. */
   readonly adapter: string;
+  /** It knows no WebGPU and computes on the processor: a fair peer of software adapters only. */
+  readonly native: boolean;
   /** Makes a task ready; runs nothing yet. */
   open(task: Task): Promise<Workload>;
 }
@@ -121,7 +188,7 @@ export function sampledEntries({ m, n }: MatmulTask, count = 64): number[] {
 
 /** Token ids and targets of the step's batch, [rows * length] each. */
 export function stepTokens(
-  { config, rows, length }: GptStepTask,
+  { config, rows, length }: Pick<GptStepTask, "config" | "rows" | "length">,
 ): { ids: Uint32Array; targets: Uint32Array } {
   const ids = Uint32Array.from({ length: rows * length }, (_, i) => (i * 7919) % config.vocabSize);
   return { ids, targets: ids.map((id) => (id + 1) % config.vocabSize) };

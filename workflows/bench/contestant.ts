@@ -5,7 +5,7 @@
  * too: on a software adapter, where the GPU is that process, this says what a step costs on a machine that others use.
  */
 import process from "node:process";
-import type { Library, Task } from "./contest.ts";
+import type { Library, Task, Workload } from "./contest.ts";
 import { checkedRuns } from "./truth.ts";
 
 /** Time of one or more runs. */
@@ -14,7 +14,7 @@ export interface Timing {
   readonly ms: number;
   /** Processor time of the process, milliseconds over all threads. */
   readonly cpuMs: number;
-  /** Resident memory of the process afterwards, bytes. */
+  /** Most resident memory the process has had so far, bytes. */
   readonly rss: number;
 }
 
@@ -23,7 +23,7 @@ export type LibraryFacts = Omit<Library, "open">;
 
 /** A task made ready and run for its answers. */
 export interface OpenTask {
-  /** The first run: shader compilation, the run itself, and its wait. */
+  /** Making it ready and the first run: weights, recording, shader compilation, the run itself, its wait. */
   readonly cold: Timing;
   /** All answers, see {@linkcode checkedRuns}. */
   readonly answers: readonly number[];
@@ -43,15 +43,17 @@ export interface Contestant extends LibraryFacts {
 
 /** A library in this process. */
 export function localContestant(library: Library, end: () => void = () => {}): Contestant {
-  const { name, version, adapter } = library;
+  const { open, ...facts } = library;
   return {
-    name,
-    version,
-    adapter,
+    ...facts,
     async open(task) {
-      const workload = await library.open(task);
       const answers: number[] = [];
-      const cold = await timed(async () => void answers.push(...await workload.check(1)));
+      let opened: Workload | undefined;
+      const cold = await timed(async () => {
+        opened = await open(task);
+        answers.push(...await opened.check(1));
+      });
+      const workload = opened!;
       const more = checkedRuns(task) - 1;
       if (more > 0) answers.push(...await workload.check(more));
       return {
@@ -71,5 +73,5 @@ async function timed(work: () => Promise<void>): Promise<Timing> {
   await work();
   const ms = performance.now() - start;
   const { user, system } = process.cpuUsage(before);
-  return { ms, cpuMs: (user + system) / 1000, rss: Deno.memoryUsage().rss };
+  return { ms, cpuMs: (user + system) / 1000, rss: 1024 * process.resourceUsage().maxRSS };
 }

@@ -2,8 +2,9 @@
  * Interleaved rounds: A B C, then B C A, then C A B, so that whatever else the machine does falls on all alike, and ratios are
  * taken within a round.
  */
+import { oneLine } from "../../kernels/errors.ts";
 import type { Task } from "./contest.ts";
-import type { Contestant } from "./contestant.ts";
+import type { Contestant, OpenTask } from "./contestant.ts";
 
 /** Most runs between two waits. */
 const MOST_RUNS = 1000;
@@ -32,7 +33,7 @@ export interface Result {
   readonly name: string;
   /** Why it was not timed; null when all is well. */
   readonly problem: string | null;
-  /** The first run, with shader compilation. */
+  /** Making it ready and the first run; shaders come from the driver's cache where it has them. */
   readonly coldMs: number;
   /** What its answers were. */
   readonly answers: readonly number[];
@@ -86,21 +87,38 @@ export async function race(
   judge: (entry: Entry, answers: readonly number[]) => string | null,
   waitMs: (contestant: Contestant) => number,
 ): Promise<Result[]> {
-  const runners = [];
+  const runners: Runner[] = [];
   for (const entry of entries) runners.push(await enter(entry, targetMs, judge, waitMs));
-  const fit = runners.filter(({ result }) => result.problem === null);
   for (let round = 0; round < rounds; round++) {
+    const fit = runners.filter(({ result }) => result.problem === null);
     for (const at of roundOrder(fit.length, round)) {
       const { task, wait, result } = fit[at];
-      const { ms, cpuMs, rss } = await task.run(result.count);
+      const timing = await task!.run(result.count).catch((error) => oneLine(error));
+      if (typeof timing === "string") {
+        result.problem = timing;
+        continue;
+      }
+      const { ms, cpuMs, rss } = timing;
       // A wait that was longer than usual when it was measured must not make a run free.
       result.ms.push(Math.max(ms - wait, ms / 2) / result.count);
       result.cpuMs.push(cpuMs / result.count);
       result.rss = Math.max(result.rss, rss);
     }
   }
-  for (const { task } of runners) await task.close();
+  for (const { task } of runners) await task?.close();
   return runners.map(({ result }) => result);
+}
+
+interface Runner {
+  /** Null where it could not be made ready. */
+  readonly task: OpenTask | null;
+  readonly wait: number;
+  readonly result: Omit<Result, "problem" | "ms" | "cpuMs" | "rss"> & {
+    problem: string | null;
+    readonly ms: number[];
+    readonly cpuMs: number[];
+    rss: number;
+  };
 }
 
 /** Opens an entry's task, has its answers judged and finds out how many runs fill a round. */
@@ -109,14 +127,21 @@ async function enter(
   targetMs: number,
   judge: (entry: Entry, answers: readonly number[]) => string | null,
   waitMs: (contestant: Contestant) => number,
-) {
+): Promise<Runner> {
   const wait = waitMs(entry.contestant);
-  const task = await entry.contestant.open(entry.task);
-  const problem = judge(entry, task.answers);
+  let task: OpenTask | null = null;
+  let problem: string | null;
   let count = 1;
-  if (problem === null) {
-    const { ms } = await task.run(1);
-    count = Math.min(MOST_RUNS, Math.max(1, Math.round(targetMs / Math.max(ms - wait, 0.1))));
+  try {
+    task = await entry.contestant.open(entry.task);
+    problem = judge(entry, task.answers);
+    if (problem === null) {
+      const { ms } = await task.run(1);
+      count = Math.min(MOST_RUNS, Math.max(1, Math.round(targetMs / Math.max(ms - wait, 0.1))));
+    }
+  } catch (error) {
+    const nothing = { coldMs: 0, answers: [], count: 0, ms: [], cpuMs: [], rss: 0 };
+    return { task, wait, result: { name: entry.name, problem: oneLine(error), ...nothing } };
   }
   const { cold: { ms: coldMs, rss }, answers } = task;
   const ms: number[] = [];

@@ -5,7 +5,9 @@
  * be near ln V, it must fall, and libraries must agree with each other at every step.
  */
 import { CHAINS, STEPS_PER_TURN } from "../../kernels/roof/roof.ts";
+import { parameterCount } from "../../kernels/policy/config.ts";
 import { matmulInputs, type MatmulTask, RECURRENCE, sampledEntries, type Task } from "./contest.ts";
+import { operationTruth } from "./operations.ts";
 
 /** Training steps whose losses are looked at. */
 export const COMPARED_STEPS = 3;
@@ -13,12 +15,16 @@ export const COMPARED_STEPS = 3;
 export const MATMUL_LIMIT = 1e-4;
 /** Largest distance of the first loss from ln V: initial weights of 0.02 make logits near, not at, zero. */
 export const FIRST_LOSS_LIMIT = 0.1;
-/** Largest relative difference between two libraries' losses at the same step. */
-export const LOSS_LIMIT = 1e-3;
+/** Largest relative difference between two libraries' losses at the same step, from equal weights. */
+export const LOSS_LIMIT = 1e-4;
+/** Largest difference of a token's log-probability between two ways to generate it. */
+export const LOG_PROB_LIMIT = 1e-3;
+
+const STEPS: ReadonlySet<Task["kind"]> = new Set(["gpt step", "imprint step", "nursery step"]);
 
 /** How often a task's workload is run for its answers. */
 export function checkedRuns(task: Task): number {
-  return task.kind === "gpt step" || task.kind === "nursery step" ? COMPARED_STEPS : 1;
+  return STEPS.has(task.kind) ? COMPARED_STEPS : 1;
 }
 
 /** What is wrong with a library's answers to a task, or null. */
@@ -33,6 +39,12 @@ export function problemWith(task: Task, answers: readonly number[]): string | nu
       return far(answers, [0, (task.bytes / 4 - 1) % 4096], 0);
     case "matmul":
       return far(answers, trueEntries(task), MATMUL_LIMIT);
+    case "kernel": {
+      const { operation, config, rows, length } = task;
+      const count = operation === "adamw" ? parameterCount(config) : rows * length;
+      return far(answers, operationTruth(task, count), MATMUL_LIMIT);
+    }
+    case "imprint step": // The prior is the policy itself: the first KL is zero.
     case "gpt step":
       return lossProblem(answers, Math.log(task.config.vocabSize));
     case "nursery step":
@@ -42,14 +54,43 @@ export function problemWith(task: Task, answers: readonly number[]): string | nu
       if (answers.length !== wanted) return `${answers.length} of ${wanted} tokens were made`;
       return answers.every((logProb) => logProb <= 0) ? null : "a probability is above 1";
     }
+    case "fisher": {
+      const [sum, least] = answers;
+      return least >= 0 && sum > 0 ? null : `squares that sum to ${sum}, the least ${least}`;
+    }
+    case "memory":
+    case "stories":
+      return answers.length > 0 && answers.every((value) => value > 0) ? null : "an empty answer";
   }
 }
 
-/** Where two libraries' losses of the same steps part, or null. */
-export function disagreement(a: readonly number[], b: readonly number[]): string | null {
-  if (a.length !== b.length) return `${a.length} losses against ${b.length}`;
-  const at = a.findIndex((loss, i) => !(Math.abs(loss - b[i]) <= LOSS_LIMIT * Math.abs(b[i])));
-  return at < 0 ? null : `loss ${a[at]} at step ${at}, expected ${b[at]}`;
+/** Where the answers of two contestants to one task part, or null. Products and kernels have a truth of their own. */
+export function disagreement(
+  task: Task,
+  answers: readonly number[],
+  reference: readonly number[],
+): string | null {
+  const limit = agreementLimit(task, reference);
+  if (limit === null) return null;
+  const what = task.kind === "generate"
+    ? "log-probability"
+    : STEPS.has(task.kind)
+    ? "loss"
+    : "character";
+  if (answers.length !== reference.length) {
+    return `${answers.length} answers (${what}), expected ${reference.length}`;
+  }
+  const at = answers.findIndex((value, i) => !(Math.abs(value - reference[i]) <= limit(i)));
+  return at < 0 ? null : `${what} ${answers[at]} at ${at}, expected ${reference[at]}`;
+}
+
+function agreementLimit(
+  { kind }: Task,
+  reference: readonly number[],
+): ((at: number) => number) | null {
+  if (STEPS.has(kind)) return (at) => LOSS_LIMIT * Math.abs(reference[at]);
+  if (kind === "generate") return () => LOG_PROB_LIMIT;
+  return kind === "stories" ? () => 0 : null;
 }
 
 /** Sampled entries of a product in float64, straight from the definition. */

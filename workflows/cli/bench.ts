@@ -1,63 +1,202 @@
 /**
- * `deno task bench`: roofs, matrix products, training steps and generation, with peers side by side where asked for.
+ * `deno task bench`: roofs, kernels, training steps and generation, with peers side by side where asked for.
  */
 import { join } from "node:path";
 import { InputError } from "../../kernels/errors.ts";
-import { type Gpu, openGpu } from "../../kernels/gpu/device.ts";
+import { openGpu } from "../../kernels/gpu/device.ts";
 import { initialWeights } from "../../kernels/policy/init.ts";
 import { bench, type BenchReport } from "../bench/bench.ts";
-import { benchCases, type Case } from "../bench/cases.ts";
-import { chartSpec } from "../bench/chart.ts";
-import { toSvg } from "../report/chart.ts";
+import { benchCases, type Case, type CaseOptions } from "../bench/cases.ts";
+import { chartSpec, scalingSpec } from "../bench/chart.ts";
 import type { Contestant } from "../bench/contestant.ts";
 import { INITIAL } from "../bench/contest.ts";
-import { loadAverage } from "../bench/machine.ts";
-import { peerNames, startPeer } from "../bench/peers/start.ts";
+import { doubts, loadAverage, machine } from "../bench/machine.ts";
+import { startLlama2c } from "../bench/peers/llama2c.ts";
+import { type PeerName, PEERS } from "../bench/peers/packages.ts";
+import { peerNames, startPeer, startToolkit } from "../bench/peers/start.ts";
 import { table } from "../bench/report.ts";
-import { benchProgram, gptBatch } from "../bench/toolkit.ts";
+import { scaling, scalingTable } from "../bench/scaling.ts";
+import { benchProgram, gptBatch } from "../bench/toolkit/steps.ts";
 import { writeFileAtomic } from "../files.ts";
-import { type Command, defineCommand, main } from "./command.ts";
+import { type ChartSpec, toSvg } from "../report/chart.ts";
+import { type Command, defineCommand, type Invocation, main, type Outcome } from "./command.ts";
 
 const OPTIONS = {
   peers: {
     type: "string",
     value: "[LIST]",
     bare: "all",
-    help: "also jax-js and tfjs, or those named: --peers jax-js,tfjs (fetched from npm)",
+    help: "also jax-js and tfjs (fetched from npm) and torch, or those named: --peers tfjs,torch",
   },
-  only: { type: "string", value: "TEXT", help: "only cases whose id contains TEXT" },
+  only: { type: "string", value: "LIST", help: "only cases whose id contains one of these texts" },
   rounds: { type: "integer", value: "N", min: 1, help: "interleaved rounds (default 5)" },
+  cold: { type: "boolean", help: "only first steps of fresh processes, shader cache empty" },
+  scaling: { type: "boolean", help: "how time and memory grow with the sizes of a step, instead" },
+  profile: { type: "boolean", help: "the time of each kernel of a training step, instead" },
   quick: { type: "boolean", help: "small sizes and two rounds, for CI" },
-  profile: { type: "boolean", help: "print the time of each kernel of a training step instead" },
   force: { type: "boolean", help: "call numbers quotable that were measured on a busy machine" },
+  "large-length": {
+    type: "integer",
+    value: "N",
+    min: 1,
+    help: "tokens of the sequence that GPT-2 small is trained on (default 128)",
+  },
+  model: {
+    type: "string",
+    value: "FILE",
+    help: "a llama2.c model, for the cases that tell stories",
+  },
+  tokenizer: { type: "string", value: "FILE", help: "its tokenizer" },
+  llama2c: {
+    type: "string",
+    value: "PROGRAM",
+    help: "llama2.c's program, which tells the same stories (or LLAMA2C in the environment)",
+  },
+  python: {
+    type: "string",
+    value: "PROGRAM",
+    help: "Python with PyTorch (default /usr/bin/python3)",
+  },
 } as const;
 
-/** Cases whose id contains `only`, and the wait, which is taken off the others. */
-function chosenCases(all: readonly Case[], only: string | undefined): Case[] {
-  const chosen = all.filter(({ id }) => id === "wait" || id.includes(only ?? ""));
-  if (chosen.length === 1 && !"wait".includes(only!)) {
+type Bench = Invocation<typeof OPTIONS>;
+type Values = Bench["values"];
+
+/** Cases whose id contains one of the texts in `only`, and those that others are judged by: the wait and the roofs. */
+function chosenCases(all: readonly Case[], only: string | undefined): readonly Case[] {
+  if (only === undefined) return all;
+  const texts = only.split(",");
+  for (const text of texts) {
+    if (all.some(({ id }) => id.includes(text))) continue;
     const ids = all.map(({ id }) => id).join(", ");
-    throw new InputError(`--only: no case has "${only}" in its id: choose from ${ids}`);
+    throw new InputError(`--only: no case has "${text}" in its id: choose from ${ids}`);
   }
-  return chosen;
+  return all.filter(({ id }) =>
+    /^(wait|roof-)/.test(id) || texts.some((text) => id.includes(text))
+  );
 }
 
-/** GPU time per kernel of one forward and backward pass of the bench's GPT-2. */
-async function profile(gpu: Gpu, cases: readonly Case[]): Promise<string> {
-  const task = cases.map((one) => one.task).find((one) => one.kind === "gpt step")!;
+function caseOptions(values: Values): CaseOptions {
+  const { quick = false, model, tokenizer, llama2c } = values;
+  if ((model === undefined) !== (tokenizer === undefined) || llama2c && !model) {
+    throw new InputError("stories need --model FILE and --tokenizer FILE, both of llama2.c");
+  }
+  const stories = model !== undefined && tokenizer !== undefined ? { model, tokenizer } : undefined;
+  return { quick, stories, largeLength: values["large-length"] };
+}
+
+/** Those that were asked for. PyTorch is left out where it is not there, unless it was named. */
+async function startPeers(values: Values, note: Bench["note"]): Promise<Contestant[]> {
+  const { peers, python } = values;
+  const started: Contestant[] = [];
+  for (const name of peers === undefined ? [] : peerNames(peers)) {
+    note(`loading ${name}`);
+    try {
+      started.push(await startPeer(name, { python }));
+    } catch (error) {
+      if (!(error instanceof InputError) || name !== "torch" || peers !== "all") throw error;
+      note(`torch is left out: ${error.message}`);
+    }
+  }
+  const llama2c = values.llama2c ?? Deno.env.get("LLAMA2C");
+  if (llama2c && values.model) started.push(await startLlama2c(llama2c));
+  return started;
+}
+
+async function race(
+  cases: readonly Case[],
+  { values, note }: Bench,
+  load: number,
+): Promise<Outcome> {
+  const { quick = false, force = false, cold = false, adapter, python } = values;
+  // A device of one's own to know the adapter by; it computes nothing.
+  const gpu = await openGpu({ adapter });
+  const { software } = gpu.info;
+  gpu.close();
+  const own = await startToolkit({ adapter });
+  const peers = await startPeers(values, note);
+  const report = await bench({
+    own,
+    software,
+    cases: cold ? cases.filter(({ fresh }) => fresh) : cases,
+    peers,
+    fresh: (name) => (env) =>
+      name === own.name
+        ? startToolkit({ adapter, env })
+        : startPeer(PEERS.find((peer): peer is PeerName => peer === name)!, { python, env }),
+    onlyFresh: cold,
+    race: { rounds: values.rounds ?? (quick ? 2 : cold ? 3 : 5), targetMs: quick ? 50 : 400 },
+    quick,
+    force,
+    note,
+  }, load);
+  for (const contestant of [own, ...peers]) await contestant.end();
+  if (!values.json) console.log(table(report));
+  await write(values, note, report, chartSpec(report));
+  return { ok: allRight(report, own.name), json: { ...report } };
+}
+
+/** What a peer computes is its own affair; the toolkit's own kernels must be right. */
+function allRight({ cases }: BenchReport, own: string): boolean {
+  return cases.every(({ lines, fresh }) =>
+    [...lines, ...fresh].every(({ name, problem }) => problem === null || !name.startsWith(own))
+  );
+}
+
+async function scale({ values, note }: Bench, load: number): Promise<Outcome> {
+  const { quick = false, force = false, adapter } = values;
+  const own = await startToolkit({ adapter });
+  const settings = { rounds: values.rounds ?? (quick ? 2 : 3), targetMs: quick ? 20 : 400 };
+  const sweeps = await scaling(own, settings, quick, note);
+  await own.end();
+  const why = doubts(load, quick, force);
+  const report = {
+    date: new Date().toISOString(),
+    quotable: why.length === 0,
+    doubts: why,
+    loadAverage: { start: load, end: loadAverage() },
+    machine: machine(),
+    adapter: own.adapter,
+    race: settings,
+    sweeps,
+  };
+  if (!values.json) {
+    console.log(scalingTable(sweeps));
+    if (why.length > 0) console.log(`NOT QUOTABLE: ${why.join("; ")}`);
+  }
+  await write(values, note, report, scalingSpec(sweeps));
+  return { ok: true, json: report };
+}
+
+/** GPU time per kernel of the first step among the cases: its gradient, then its update. */
+async function profile(cases: readonly Case[], { values }: Bench): Promise<Outcome> {
+  const task = cases.map((one) => one.task).find((one) => one.kind === "gpt step");
+  if (!task) {
+    throw new InputError("--profile: --only leaves no GPT training step, try --only step-small");
+  }
+  const gpu = await openGpu({ adapter: values.adapter, profile: true });
   const batch = gptBatch(task);
-  const program = benchProgram(gpu, initialWeights(task.config, INITIAL.seed, INITIAL.std), batch);
+  const weights = initialWeights(task.config, INITIAL.seed, INITIAL.std);
+  const program = benchProgram(gpu, weights, batch);
   program.step(0, [batch]);
   await program.metrics();
-  return await program.profile();
+  const { gradient, update } = await program.profile();
+  if (!values.json) console.log(`gradient\n${gradient}\n\nupdate\n${update}`);
+  return { ok: true, json: { gradient: gradient.rows, update: update.rows } };
 }
 
-async function write(folder: string, report: BenchReport): Promise<void> {
-  const spec = chartSpec(report);
+async function write(
+  { out }: Values,
+  note: Bench["note"],
+  report: unknown,
+  spec: ChartSpec,
+): Promise<void> {
+  if (out === undefined) return;
   const json = (value: unknown) => `${JSON.stringify(value, null, 1)}\n`;
-  await writeFileAtomic(join(folder, "results.json"), json(report));
-  await writeFileAtomic(join(folder, "chart.vl.json"), json(spec));
-  await writeFileAtomic(join(folder, "chart.svg"), await toSvg(spec));
+  await writeFileAtomic(join(out, "results.json"), json(report));
+  await writeFileAtomic(join(out, "chart.vl.json"), json(spec));
+  await writeFileAtomic(join(out, "chart.svg"), await toSvg(spec));
+  note(`written: ${join(out, "results.json")}, chart.vl.json and chart.svg`);
 }
 
 /** The command. */
@@ -70,43 +209,19 @@ export const benchCommand: Command<typeof OPTIONS> = defineCommand({
     "  deno task bench",
     "  deno task bench --peers --out bench",
     "  deno task bench --only matmul --rounds 9",
+    "  deno task bench --peers --only step-small,step-medium",
+    "  deno task bench --only stories --model stories260K.bin --tokenizer tok512.bin --llama2c ./run",
+    "  deno task bench --scaling --out scaling",
     "",
     "Nothing is quotable that was measured above a load average of 2, or with --quick.",
   ],
-  async run({ values, note }) {
-    const { quick = false, force = false } = values;
+  run(invocation) {
     const load = loadAverage();
-    const all = benchCases(quick);
-    const cases = chosenCases(all, values.only);
-    const names = values.peers === undefined ? [] : peerNames(values.peers);
-    // A first step is only cold when no compiled shader of an earlier run lies on the disk. Mesa reads this as it starts.
-    if (!quick && !values.profile) Deno.env.set("MESA_SHADER_CACHE_DISABLE", "true");
-    const gpu = await openGpu({ adapter: values.adapter, profile: values.profile });
-    if (values.profile) {
-      const text = await profile(gpu, all);
-      if (!values.json) console.log(text);
-      return { ok: true, json: { profile: text } };
-    }
-    const peers: Contestant[] = [];
-    for (const name of names) {
-      note(`loading ${name}`);
-      peers.push(await startPeer(name));
-    }
-    const rounds = values.rounds ?? (quick ? 2 : 5);
-    const race = { rounds, targetMs: quick ? 50 : 1000 };
-    const report = await bench({ gpu, cases, peers, race, quick, force, note }, load);
-    for (const peer of peers) await peer.end();
-    if (!values.json) console.log(table(report));
-    if (values.out !== undefined) {
-      await write(values.out, report);
-      note(`written: ${join(values.out, "results.json")}, chart.vl.json and chart.svg`);
-    }
-    // What a peer computes is its own affair; the toolkit's own kernels must be right.
-    const own = report.libraries[0].name;
-    const ok = report.cases.every(({ lines }) =>
-      lines.every(({ name, problem }) => problem === null || !name.startsWith(own))
-    );
-    return { ok, json: { ...report } };
+    const { values } = invocation;
+    const cases = chosenCases(benchCases(caseOptions(values)), values.only);
+    if (values.scaling) return scale(invocation, load);
+    if (values.profile) return profile(cases, invocation);
+    return race(cases, invocation, load);
   },
 });
 

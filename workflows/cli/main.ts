@@ -38,16 +38,16 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     permissions: ["--allow-read", "--allow-write", "--allow-env"],
     adapter: "needed",
   },
+  certify: {
+    summary: "the safety certificate of a model, its verification, and the check against another",
+    // Network: models and prompts by hub name.
+    permissions: ["--allow-read", "--allow-write", "--allow-env", "--allow-net"],
+    adapter: "needed",
+  },
   bench: {
     summary: "kernel and step benchmarks",
-    // Running Deno: peers work in processes of their own.
-    permissions: [
-      "--allow-read",
-      "--allow-write",
-      "--allow-env",
-      "--allow-sys",
-      `--allow-run=${Deno.execPath()}`,
-    ],
+    // Running programs: every contestant works in a process of its own, two of them are not Deno's.
+    permissions: ["--allow-read", "--allow-write", "--allow-env", "--allow-sys", "--allow-run"],
     adapter: "needed",
   },
   doctor: {

@@ -19,12 +19,12 @@
  * So on a software adapter float16 saves memory where activations outweigh weights, and no time.
  */
 import { InputError } from "../../kernels/errors.ts";
+import type { Clock } from "../../kernels/gpu/clock.ts";
 import type { Gpu } from "../../kernels/gpu/device.ts";
 import { MetricRing } from "../../kernels/gpu/readback.ts";
 import { type EncodeHook, Tape } from "../../kernels/gpu/tape.ts";
 import { persistent, Tensor, upload } from "../../kernels/gpu/tensor.ts";
-import { crossEntropy } from "../../kernels/losses/cross_entropy.ts";
-import { klDivergence } from "../../kernels/losses/kl_divergence.ts";
+import { beginPath, endPath, type PathIntegral } from "../../kernels/fisher/synaptic.ts";
 import { LossScaler, type LossScalerState } from "../../kernels/optimizer/loss_scaler.ts";
 import { adamw, createKnobs, sgd } from "../../kernels/optimizer/optimizer.ts";
 import {
@@ -36,14 +36,16 @@ import { TokenTensors } from "../../kernels/policy/batch.ts";
 import type { Parameters } from "../../kernels/policy/parameters.ts";
 import { languageModelHead, transformer } from "../../kernels/policy/transformer.ts";
 import { globalNorm } from "../../kernels/reduce/global_norm.ts";
-import { sumInto } from "../../kernels/reduce/sum.ts";
 import { ropeTable } from "../../kernels/rope/rope.ts";
 import type { TokenBatch } from "../data/batch.ts";
 import { totalKlWeight, totalWeight } from "../data/pack/assemble.ts";
 import { hash32 } from "../data/random.ts";
+import { ValueImprinting } from "../objective/imprinting.ts";
+import { joinBatches } from "../objective/joint.ts";
+import type { Term, TermBatch } from "../objective/term.ts";
 import {
   METRIC,
-  METRICS,
+  MetricLayout,
   type StepMetrics,
   stepMetrics,
   type SubmittedStep,
@@ -54,17 +56,21 @@ export type { StepMetrics } from "./step_metrics.ts";
 /** Steps whose metrics fit on the GPU before they must be read. */
 const RING_ROWS = 256;
 
-/** What is minimised. */
+/** What is minimised: value imprinting, which alone is next-token prediction where rho is 0, and further terms (INFANT Eq. 6). */
 export interface Objective {
   /** Weight of KL(policy || prior), INFANT Eq. 7; 0 computes nothing. */
   readonly rho: number;
   /** The frozen prior; needed when rho > 0. */
   readonly prior: Parameters | null;
+  /** Weight of value imprinting; default 1, and 0 computes nothing: steps then take no batches. */
+  readonly weight?: number;
+  /** The other terms. Those of weight 0 are not recorded. */
+  readonly terms?: readonly Term[];
 }
 
 /** Everything about a step that does not change during a stage. */
 export interface ProgramSettings {
-  /** Sequences of a micro-batch. */
+  /** Demonstrations' sequences of a micro-batch; those of other terms come on top. */
   readonly rows: number;
   /** Tokens of each row. */
   readonly length: number;
@@ -97,6 +103,8 @@ export interface ProgramSettings {
    * vanishes nor overflows. Absent or null: it is float32, and unscaled.
    */
   readonly lossScale?: LossScalerState | null;
+  /** Gather the path integral of synaptic intelligence along the way: three more vectors as long as the trained parameters. */
+  readonly path?: boolean;
 }
 
 /** The optimiser's moments. */
@@ -105,6 +113,8 @@ export interface OptimizerState {
   readonly m: Float32Array;
   /** Second moment, flat. */
   readonly v: Float32Array;
+  /** Path integral so far, flat, where one is gathered. */
+  readonly path?: Float32Array;
 }
 
 /**
@@ -160,6 +170,8 @@ export class TrainProgram {
   readonly m: Tensor;
   /** Second moment; the first one again for SGD. */
   readonly v: Tensor;
+  /** Path integral of synaptic intelligence; null where none is gathered. */
+  readonly path: PathIntegral | null;
   readonly #tokens: TokenTensors;
   readonly #metrics: Tensor;
   readonly #knobs: Tensor;
@@ -169,10 +181,15 @@ export class TrainProgram {
   readonly #ring: MetricRing;
   readonly #pending: SubmittedStep[] = [];
   readonly #scaler: LossScaler | null;
+  /** Terms of weight above 0, value imprinting first. */
+  readonly #terms: readonly Term[];
+  readonly #layout: MetricLayout;
+  /** What the terms other than imprinting learn from in the next step. */
+  #prepared: { readonly step: number; readonly batches: Map<Term, TermBatch[]> } | null = null;
 
   /**
    * Records the step; {@linkcode TrainProgram.compile} or the first step builds it.
-   * @throws {InputError} when nothing is trainable.
+   * @throws {InputError} when nothing is trainable, or no term learns from data.
    */
   constructor(parameters: Parameters, settings: ProgramSettings) {
     const { gpu, config } = parameters;
@@ -184,14 +201,16 @@ export class TrainProgram {
     const floats = parameters.trainableEnd;
     this.m = persistent(gpu, "first moment", [floats]);
     this.v = settings.optimizer === "adamw" ? persistent(gpu, "second moment", [floats]) : this.m;
-    this.#tokens = new TokenTensors(
-      gpu,
-      config,
-      settings.rows,
-      settings.length,
-      settings.accumulation,
-    );
-    this.#metrics = persistent(gpu, "metrics", [METRICS]);
+    const flat = (name: string) => persistent(gpu, name, [floats]);
+    this.path = settings.path
+      ? { before: flat("theta before"), gradient: flat("own gradient"), path: flat("path") }
+      : null;
+    this.#terms = termsOf(settings);
+    this.#layout = new MetricLayout(this.#terms);
+    const rows = this.#terms.reduce((sum, term) => sum + term.rows, 0);
+    if (rows === 0) throw new InputError("nothing to learn from: no term with data has a weight");
+    this.#tokens = new TokenTensors(gpu, config, rows, settings.length, settings.accumulation);
+    this.#metrics = persistent(gpu, "metrics", [this.#layout.length]);
     this.#knobs = createKnobs(gpu);
     this.#rope = config.positions === "rope" ? ropeTable(gpu, config) : null;
     this.#ring = new MetricRing(gpu, this.#metrics, RING_ROWS);
@@ -206,7 +225,6 @@ export class TrainProgram {
 
   #recordGradient(): Tape {
     const { settings, parameters } = this;
-    const { rho, prior } = settings.objective;
     const tokens = this.#tokens;
     const tape = new Tape(this.gpu, "gradient");
     const options = {
@@ -219,32 +237,44 @@ export class TrainProgram {
       parameters,
       transformer(tape, parameters, tokens, options),
     );
-    const { targets, weights, klWeights } = tokens;
-    const d_logits = this.#scaler ? "f16" : "f32";
-    const { value, correct } = crossEntropy(tape, logits, targets, weights, d_logits);
-    sumInto(tape, value, this.#metrics, METRIC.crossEntropy, { accumulate: true });
-    sumInto(tape, correct, this.#metrics, METRIC.correct, { accumulate: true });
-    if (rho > 0) {
-      if (!prior) throw new InputError("value imprinting with rho > 0 needs a prior");
-      const priorLogits = tape.noGrad(() => {
-        const hidden = transformer(tape, prior, tokens, { rope: this.#rope });
-        return languageModelHead(tape, prior, hidden);
-      });
-      const kl = klDivergence(tape, logits, priorLogits, klWeights, "policy_prior", rho, d_logits);
-      sumInto(tape, kl, this.#metrics, METRIC.kl, { accumulate: true, scale: 1 / rho });
+    let firstRow = 0;
+    for (const term of this.#terms) {
+      term.record?.(tape, { ...this.#context(term), tokens, logits, firstRow });
+      firstRow += term.rows;
     }
     tape.backward();
     return tape;
   }
 
+  /** What every recording of a term sees. */
+  #context(term: Term) {
+    return {
+      parameters: this.parameters,
+      slots: this.settings.accumulation,
+      rope: this.#rope,
+      gradient: this.#scaler ? "f16" as const : "f32" as const,
+      metrics: this.#metrics,
+      index: this.#layout.indexOf(term),
+    };
+  }
+
   #recordUpdate(): Tape {
     const { settings, parameters } = this;
     const tape = new Tape(this.gpu, "update");
-    globalNorm(tape, parameters.gradients!, this.#metrics, METRIC.gradNorm);
+    const gradients = parameters.gradients!;
     // The trained parameters come first; what adapters leave frozen lies behind them.
     const { trainableEnd } = parameters;
     const theta = new Tensor("trained theta", [trainableEnd], "f32", parameters.theta.place);
-    const arenas = { theta, d_theta: parameters.gradients!, m: this.m, v: this.v };
+    if (this.path) beginPath(tape, theta, gradients, this.path, this.#knobs);
+    for (const term of this.#terms) {
+      term.recordOnce?.(tape, {
+        ...this.#context(term),
+        knobs: this.#knobs,
+        normIndex: METRIC.gradNorm,
+      });
+    }
+    globalNorm(tape, gradients, this.#metrics, METRIC.gradNorm);
+    const arenas = { theta, d_theta: gradients, m: this.m, v: this.v };
     const extent = {
       weightDecay: settings.weightDecay,
       decayEnd: parameters.decayEnd,
@@ -258,6 +288,7 @@ export class TrainProgram {
       const momentum = { momentum: settings.momentum };
       sgd(tape, arenas, this.#metrics, METRIC.gradNorm, this.#knobs, { ...extent, ...momentum });
     }
+    if (this.path) endPath(tape, theta, this.path, this.#metrics, METRIC.gradNorm);
     parameters.recordOperands(tape);
     return tape;
   }
@@ -284,39 +315,51 @@ export class TrainProgram {
     return this.#ring.full;
   }
 
+  /** Tokens of a step, padding included, over all terms. */
+  get tokensPerStep(): number {
+    return this.settings.accumulation * this.#tokens.rows * this.#tokens.length;
+  }
+
+  /** Terms of weight above 0, value imprinting first. */
+  get terms(): readonly Term[] {
+    return this.#terms;
+  }
+
+  /** Whether a step needs {@linkcode TrainProgram.prepare} before it. */
+  get needsPreparation(): boolean {
+    return this.#terms.some((term) => term.prepare);
+  }
+
+  /** Lets the terms make what step number `step` learns from; they may sample from the policy as it is now. */
+  async prepare(step: number): Promise<void> {
+    const batches = new Map<Term, TermBatch[]>();
+    for (const term of this.#terms) {
+      if (!term.prepare) continue;
+      const made: TermBatch[] = [];
+      for (let slot = 0; slot < this.settings.accumulation; slot++) {
+        made.push(await term.prepare(step, slot));
+      }
+      batches.set(term, made);
+    }
+    this.#prepared = { step, batches };
+  }
+
   /**
-   * Submits step number `step` (from 0) over `accumulation` batches; does not wait.
-   * @throws {InputError} when the batches have no token to learn from, or do not fit.
+   * Submits step number `step` (from 0) over `accumulation` batches of demonstrations (none where imprinting has no weight); does not wait.
+   * @throws {InputError} when a term has nothing to learn from, or batches do not fit.
    */
   step(step: number, batches: readonly TokenBatch[]): void {
-    const { settings } = this;
-    if (batches.length !== settings.accumulation) {
-      throw new InputError(`a step takes ${settings.accumulation} batches, got ${batches.length}`);
-    }
-    const total = batches.reduce((sum, batch) => sum + totalWeight(batch), 0);
-    if (!(total > 0)) {
-      throw new InputError(`step ${step}: no token of the batch has a weight above 0`);
-    }
-    const klTotal = batches.reduce((sum, batch) => sum + totalKlWeight(batch), 0);
     const lossScale = this.#scaler?.scale ?? 1;
-    batches.forEach((batch, i) =>
-      // Each micro-batch drops other values, as the rows of one large batch would.
-      this.#tokens.upload(batch, {
-        weightScale: lossScale / total,
-        // The KL is a mean over its own contexts, also where they are fewer (Eq. 7; kl_on: benign).
-        klScale: klTotal > 0 ? lossScale / klTotal : 0,
-        slot: i,
-        seed: hash32(settings.seed, step, i),
-      })
-    );
+    this.#upload(step, batches, lossScale);
     this.#writeKnobs(step);
     const encoder = this.gpu.device.createCommandEncoder({ label: "training step" });
     encoder.clearBuffer(this.parameters.gradients!.place.buffer!);
     encoder.clearBuffer(this.#metrics.place.buffer!);
-    batches.forEach((_, i) => {
-      this.#tokens.select(encoder, i);
+    for (let slot = 0; slot < this.settings.accumulation; slot++) {
+      this.#tokens.select(encoder, slot);
+      for (const term of this.#terms) term.select?.(encoder, slot);
       this.#gradient.encode(encoder);
-    });
+    }
     this.#update.encode(encoder);
     this.#ring.record(encoder);
     this.gpu.device.queue.submit([encoder.finish()]);
@@ -326,7 +369,62 @@ export class TrainProgram {
       (n, { weights }) => n + weights.reduce((k, w) => k + Number(w > 0), 0),
       0,
     );
-    this.#pending.push({ learningRate: learningRate(step, settings.schedule), scored, lossScale });
+    this.#pending.push({
+      learningRate: learningRate(step, this.settings.schedule),
+      scored,
+      lossScale,
+    });
+  }
+
+  /** Uploads every micro-batch: the terms' rows behind one another, their weights so that each loss is a mean over the step. */
+  #upload(step: number, batches: readonly TokenBatch[], lossScale: number): void {
+    const { accumulation, seed } = this.settings;
+    const all = this.#batchesOf(step, batches);
+    const factors = this.#terms.map((term, i) => {
+      if (term.rows === 0) return 0;
+      const total = all[i].reduce((sum, batch) => sum + batch.total, 0);
+      if (total > 0) return lossScale * term.weight / total;
+      throw new InputError(
+        term.prepare
+          ? `step ${step}: the term ${term.name} has nothing to learn from`
+          : `step ${step}: no token of the batch has a weight above 0`,
+      );
+    });
+    const [first] = this.#terms;
+    const imprints = first.name === "value_imprinting";
+    const klTotal = imprints ? batches.reduce((sum, batch) => sum + totalKlWeight(batch), 0) : 0;
+    for (let slot = 0; slot < accumulation; slot++) {
+      const parts = this.#terms.flatMap((term, i) => term.rows > 0 ? [all[i][slot].tokens] : []);
+      // Each micro-batch drops other values, as the rows of one large batch would.
+      this.#tokens.upload(joinBatches(parts, imprints), {
+        weightScale: imprints ? factors[0] : 0,
+        // The KL is a mean over its own contexts, also where they are fewer (Eq. 7; kl_on: benign).
+        klScale: klTotal > 0 ? lossScale * first.weight / klTotal : 0,
+        slot,
+        seed: hash32(seed, step, slot),
+      });
+      this.#terms.forEach((term, i) => term.upload?.(slot, factors[i]));
+    }
+  }
+
+  /** What each term learns from, micro-batch by micro-batch. */
+  #batchesOf(step: number, batches: readonly TokenBatch[]): (readonly TermBatch[])[] {
+    const { accumulation } = this.settings;
+    const imprints = this.#terms.some((term) => term.name === "value_imprinting");
+    const wanted = imprints ? accumulation : 0;
+    if (batches.length !== wanted) {
+      throw new InputError(`a step takes ${wanted} batches, got ${batches.length}`);
+    }
+    return this.#terms.map((term) => {
+      if (term.name === "value_imprinting") {
+        return batches.map((tokens) => ({ tokens, total: totalWeight(tokens) }));
+      }
+      if (!term.prepare) return [];
+      if (this.#prepared?.step === step) return this.#prepared.batches.get(term)!;
+      throw new Error(
+        `step ${step}: call prepare(${step}) first, ${term.name} makes its own batches`,
+      );
+    });
   }
 
   #writeKnobs(step: number): void {
@@ -374,12 +472,12 @@ export class TrainProgram {
   async metrics(): Promise<StepMetrics[]> {
     const { rho } = this.settings.objective;
     const rows = await this.#ring.drain();
-    return rows.map((row) => stepMetrics(row, rho, this.#pending.shift()!));
+    return rows.map((row) => stepMetrics(row, this.#layout, rho, this.#pending.shift()!));
   }
 
-  /** Time per kernel of one gradient pass over the current batch, as a table. */
-  async profile(): Promise<string> {
-    return String(await this.#gradient.profile());
+  /** Time per kernel of one gradient pass over the current batch, and of one more update. */
+  async profile(): Promise<{ readonly gradient: Clock; readonly update: Clock }> {
+    return { gradient: await this.#gradient.profile(), update: await this.#update.profile() };
   }
 
   /** Frees everything but the parameters. */
@@ -388,7 +486,21 @@ export class TrainProgram {
     this.#update.destroy();
     this.#tokens.destroy();
     this.#ring.destroy();
-    const own = [this.m, this.v, this.#metrics, this.#knobs, this.#rope];
+    const own = [
+      this.m,
+      this.v,
+      this.#metrics,
+      this.#knobs,
+      this.#rope,
+      ...Object.values(this.path ?? {}),
+    ];
     for (const tensor of new Set(own)) tensor?.place.buffer?.destroy();
   }
+}
+
+/** The objective's terms that count, value imprinting first. */
+function termsOf({ objective, rows }: ProgramSettings): readonly Term[] {
+  const { rho, prior, weight = 1, terms = [] } = objective;
+  const imprinting = weight > 0 ? [new ValueImprinting({ weight, rows, rho, prior })] : [];
+  return [...imprinting, ...terms.filter((term) => term.weight > 0)];
 }

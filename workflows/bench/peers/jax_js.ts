@@ -80,6 +80,7 @@ export async function jaxJs(): Promise<Library> {
     name: "jax-js",
     version: peerVersion("jax-js"),
     adapter: jax.getWebGPUDevice().adapterInfo.description,
+    native: false,
     open: (task) => open(jax, task),
   };
 }

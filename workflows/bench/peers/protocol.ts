@@ -39,7 +39,7 @@ export async function serve(
   lines: AsyncIterable<string>,
   write: (line: string) => void,
 ): Promise<void> {
-  const { name, version, adapter } = contestant;
+  const { name, version, adapter, native } = contestant;
   const tasks: OpenTask[] = [];
   const answer = async (request: Request): Promise<Opened | Timing | void> => {
     if (request.do === "run") return await tasks[request.id].run(request.count);
@@ -47,7 +47,7 @@ export async function serve(
     const open = await contestant.open(request.task);
     return { id: tasks.push(open) - 1, cold: open.cold, answers: open.answers };
   };
-  write(JSON.stringify({ name, version, adapter }));
+  write(JSON.stringify({ name, version, adapter, native }));
   for await (const line of lines) {
     try {
       write(JSON.stringify(await answer(JSON.parse(line)) ?? {}));

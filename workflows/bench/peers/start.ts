@@ -1,73 +1,73 @@
 /**
- * Starts a peer's process. It reads files and variables (npm's cache, the driver's settings), and may do nothing else.
+ * Starts contestants, each in a process that may do no more than it needs.
  */
-import { InputError } from "../../../kernels/errors.ts";
+import { InputError, oneLine } from "../../../kernels/errors.ts";
 import { suggestion } from "../../nearest.ts";
 import type { Contestant } from "../contestant.ts";
+import { startChild } from "./child.ts";
 import { type PeerName, PEERS } from "./packages.ts";
-import { linesOf, remoteContestant } from "./protocol.ts";
+import { startTorch } from "./torch.ts";
 
-/** Lines of a process's error output that are kept. */
-const LAST_LINES = 12;
+/** How contestants are started. */
+export interface StartOptions {
+  /** Part of the name of the toolkit's adapter. */
+  readonly adapter?: string;
+  /** Python with PyTorch. */
+  readonly python?: string;
+  /** Variables for the process, e.g. where its driver keeps compiled shaders. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** The Python of Debian's python3-torch; others are named by `--python`. */
+const PYTHON = "/usr/bin/python3";
+
+/** They read files and variables (caches, the driver's settings), and may do nothing else. */
+const PERMISSIONS = ["--quiet", "--no-prompt", "--allow-read", "--allow-env", "--allow-sys"];
 
 /**
- * Peers by a list such as `jax-js,tfjs`, or `all`.
+ * Peers by a list such as `jax-js,torch`, or `all`.
  * @throws {InputError} at a name that is none.
  */
-export function peerNames(list: string): PeerName[] {
-  const known = Object.keys(PEERS) as PeerName[];
-  if (list === "all") return known;
+export function peerNames(list: string): readonly PeerName[] {
+  if (list === "all") return PEERS;
   return [...new Set(list.split(","))].map((name) => {
-    if (Object.hasOwn(PEERS, name)) return name as PeerName;
+    const peer = PEERS.find((known) => known === name);
+    if (peer) return peer;
     throw new InputError(
-      `--peers: there is no peer "${name}"${suggestion(name, known)}: choose from ${
-        known.join(", ")
+      `--peers: there is no peer "${name}"${suggestion(name, PEERS)}: choose from ${
+        PEERS.join(", ")
       }`,
     );
   });
+}
+
+/** Starts the toolkit. */
+export function startToolkit({ adapter, env }: StartOptions = {}): Promise<Contestant> {
+  const script = new URL("../toolkit/process.ts", import.meta.url).href;
+  const args = ["run", ...PERMISSIONS, script, ...adapter === undefined ? [] : [adapter]];
+  return startChild("infant", { command: Deno.execPath(), args, env });
 }
 
 /**
  * Starts a peer and waits until it has loaded its library, which npm fetches on first use.
  * @throws {InputError} when the library cannot be loaded.
  */
-export async function startPeer(peer: PeerName): Promise<Contestant> {
-  const script = new URL("./process.ts", import.meta.url).href;
-  // Neither the project's configuration nor its lock file knows the peers.
-  const alone = ["--quiet", "--no-config", "--no-lock", "--no-prompt"];
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", ...alone, "--allow-read", "--allow-env", "--allow-sys", script, peer],
-    env: { NO_COLOR: "1" },
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const words: string[] = [];
-  const listening = (async () => {
-    for await (const line of linesOf(child.stderr)) {
-      words.push(line.trim());
-      if (words.length > LAST_LINES) words.shift();
-    }
-  })();
-  const writer = child.stdin.getWriter();
-  const encoder = new TextEncoder();
+export async function startPeer(
+  peer: PeerName,
+  { python = PYTHON, env }: StartOptions = {},
+): Promise<Contestant> {
   try {
-    return await remoteContestant(peer, {
-      lines: linesOf(child.stdout),
-      write: (line) => writer.write(encoder.encode(`${line}\n`)),
-      async lastWords() {
-        await listening;
-        return words.filter(Boolean).join(" ") || "without a word";
-      },
-      async end() {
-        await writer.close();
-        await child.status;
-      },
-    });
+    if (peer === "torch") return await startTorch(python);
+    const script = new URL("./process.ts", import.meta.url).href;
+    // Neither the project's configuration nor its lock file knows the peers.
+    const args = ["run", "--no-config", "--no-lock", ...PERMISSIONS, script, peer];
+    return await startChild(peer, { command: Deno.execPath(), args, env });
   } catch (error) {
-    throw new InputError(
-      `--peers: ${(error as Error).message}; leave ${peer} out, or see whether npm can be reached`,
-      { cause: error },
-    );
+    const advice = peer === "torch"
+      ? "install Debian's python3-torch, name a Python that has PyTorch with --python,"
+      : "see whether npm can be reached,";
+    throw new InputError(`--peers: ${oneLine(error)}: ${advice} or leave ${peer} out`, {
+      cause: error,
+    });
   }
 }

@@ -64,6 +64,7 @@ export async function tfjs(): Promise<Library> {
     name: "tfjs",
     version: peerVersion("tfjs"),
     adapter: tf.backend().device.adapterInfo.description,
+    native: false,
     open: (task) => Promise.resolve(open(tf, task)),
   };
 }
