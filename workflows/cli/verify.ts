@@ -52,7 +52,7 @@ export function verifyCommand(): Command<typeof OPTIONS> {
         caseLines(result).forEach(print);
       };
       print(HEADING);
-      known.map(verifyAnswer).forEach(add);
+      for (const answer of known) add(await verifyAnswer(answer));
       if (folders.length > 0 || all || values.invariants) {
         const gpu = await openGpu({ adapter: values.adapter });
         for (const folder of folders) add(await verifyGolden(gpu, folder));

@@ -10,9 +10,9 @@
  * | Safety bounds, Eq. 25-35 | `safetyBounds` `overTurns` |
  * | PAC bound, Eq. 36-38 | `pacBound` `hoeffdingDeviation` `hoeffdingSampleSize` |
  * | Regret, Eq. 39-41 | `regretBound` `exponentialWeights` `regret` |
- * | Maturation, Eq. 42-52 | `stageThresholds` `gate` `activeEnvironments` `firstStable` `dropBound` `mixtureViolation` `cumulativeBound` |
+ * | Maturation, Eq. 42-52 | `thresholdSchedule` `gateOpen` `activeEnvironments` `firstStable` `dropBound` `mixtureViolation` `cumulativeBound` |
  * | Lemmas, Eq. 60-62 | `klDivergence` `klOfChain` `softmaxFisher` `maximumOf` `maximumOverInterval` |
- * | Objective, Eq. 6-14 | `totalLoss` `imprintingLoss` `imaginationLoss` `capacitorLoss` `plasticityPenalty` |
+ * | Objective, Eq. 6-14, 24, 27 | `totalLoss` `imprintingLoss` `imaginationLoss` `capacitorLoss` `capacitorPolicy` `plasticityPenalty` `worstKl` |
  *
  * Beside them: the formulas of SAAA that need no model, and the statistics that reports rest on.
  *
@@ -41,6 +41,7 @@ export * from "./information.ts";
 export * from "./fisher.ts";
 export * from "./danskin.ts";
 export * from "./objective.ts";
+export * from "./capacitor.ts";
 export * from "./learning_rates.ts";
 export * from "./lipschitz.ts";
 export * from "./safety_scores.ts";

@@ -1,15 +1,9 @@
 /**
- * The objective of INFANT on enumerated distributions (Eq. 6, 7, 9-11 and 13): definitions small
- * enough to check training code against by hand. Eq. 8 is in `preference.ts`, Eq. 14 in `fisher.ts`.
+ * The objective of INFANT on enumerated distributions (Eq. 6, 7 and 9-11): definitions small
+ * enough to check training code against by hand. Eq. 8 is in `preference.ts`, Eq. 13 in `capacitor.ts`,
+ * Eq. 14 in `fisher.ts`.
  */
-import {
-  checkDistribution,
-  checkFinite,
-  checkNonNegative,
-  checkSameLength,
-  checkSome,
-  checkWhole,
-} from "./checks.ts";
+import { checkFinite, checkNonNegative, checkSameLength, checkSome, checkWhole } from "./checks.ts";
 import { klDivergence } from "./information.ts";
 
 /** One number per component of the objective. */
@@ -109,23 +103,16 @@ export function imaginationLoss(
 }
 
 /**
- * Eq. 13, the value capacitor loss, for one context: expected distance to the safe set of the
- * actions that the world model flags. An unsafe action that it misses adds nothing.
- * @param policy distribution over actions
- * @param flagged whether the world model flags each action
- * @param distance of each action to the nearest safe one, at least 0
- * @throws {InputError} on sizes that differ, or when `policy` is no distribution.
+ * Left side of Eq. 24, measured: the largest KL(pi(.|h) || pi(.|h_delta)) over the perturbations.
+ *
+ * Corollary 4.8 bounds it by the Nash gap and does not follow: a small gap says nothing about the
+ * value of the game, and the KL is only half of its loss. It has to be measured.
+ * @throws {InputError} on sizes that differ or anything that is no distribution.
  */
-export function capacitorLoss(
-  policy: readonly number[],
-  flagged: readonly boolean[],
-  distance: readonly number[],
+export function worstKl(
+  base: readonly number[],
+  perturbed: readonly (readonly number[])[],
 ): number {
-  checkDistribution("policy", policy);
-  checkSameLength("flagged", flagged, "policy", policy);
-  checkSameLength("distance", distance, "policy", policy);
-  return policy.reduce((sum, probability, a) => {
-    checkNonNegative(`distance[${a}]`, distance[a]);
-    return flagged[a] ? sum + probability * distance[a] : sum;
-  }, 0);
+  checkSome("perturbed", perturbed);
+  return perturbed.reduce((most, q) => Math.max(most, klDivergence(base, q)), 0);
 }

@@ -8,12 +8,14 @@
 import { z } from "zod";
 import { InputError } from "../../kernels/errors.ts";
 import { readJson } from "../model_files/files.ts";
-import {
-  clopperPearson,
-  clopperPearsonLower,
-  clopperPearsonUpper,
-  regularizedBeta,
-} from "../theory/intervals.ts";
+import { BOUND_KINDS } from "./answers/bounds.ts";
+import { GAME_KINDS } from "./answers/games.ts";
+import { OBJECTIVE_KINDS } from "./answers/objective.ts";
+import { PARETO_KINDS } from "./answers/pareto.ts";
+import { SAAA_KINDS } from "./answers/saaa.ts";
+import { SAFETY_KINDS } from "./answers/safety.ts";
+import type { Kinds, Solution } from "./answers/solve.ts";
+import { STATISTICS_KINDS } from "./answers/statistics.ts";
 import type { CaseResult, Check } from "./result.ts";
 
 const FILE = z.object({
@@ -28,55 +30,15 @@ const FILE = z.object({
 /** One known answer. */
 export type Answer = z.infer<typeof FILE>["cases"][number];
 
-/**
- * Computes the expected values of a kind by their names; names that it leaves out are not covered.
- */
-type Solve = (inputs: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>;
-
-/** Takes inputs apart by a schema first. */
-function solve<T>(schema: z.ZodType<T>, solution: (inputs: T) => ReturnType<Solve>): Solve {
-  return (inputs) => {
-    const { success, data, error } = schema.safeParse(inputs);
-    if (success) return solution(data);
-    const [{ path, message }] = error.issues;
-    throw new InputError(`inputs.${path.join(".")}: ${message}`);
-  };
-}
-
-const KINDS: Readonly<Record<string, Solve>> = {
-  "infant.binomial-interval": solve(
-    z.object({ k: z.int(), n: z.int().min(1), conf: z.number() }),
-    ({ k, n, conf }) => {
-      const { low, high } = clopperPearson(k, n, conf);
-      const upper = clopperPearsonUpper(k, n, conf);
-      const lower = clopperPearsonLower(k, n, conf);
-      return {
-        phat: k / n,
-        cpLower: low,
-        cpUpper: high,
-        cpUpperOneSided: upper,
-        cpLowerOneSided: lower,
-      };
-    },
-  ),
-  "infant.interval-coverage": solve(
-    z.object({ n: z.int().min(1), p: z.number().gt(0).lt(1), conf: z.number() }),
-    ({ n, p, conf }) => {
-      let covered = 0;
-      for (let k = 0; k <= n; k++) {
-        const { low, high } = clopperPearson(k, n, conf);
-        if (low <= p && p <= high) covered += atMost(k, n, p) - atMost(k - 1, n, p);
-      }
-      return { clopperPearson: covered };
-    },
-  ),
+const KINDS: Kinds = {
+  ...BOUND_KINDS,
+  ...GAME_KINDS,
+  ...OBJECTIVE_KINDS,
+  ...PARETO_KINDS,
+  ...SAFETY_KINDS,
+  ...STATISTICS_KINDS,
+  ...SAAA_KINDS,
 };
-
-/** Probability of at most k successes in n trials: I_(1-p)(n - k, k + 1). */
-function atMost(k: number, n: number, p: number): number {
-  if (k < 0) return 0;
-  return k >= n ? 1 : regularizedBeta(1 - p, n - k, k + 1);
-}
 
 /** Reads a file of known answers. @throws {InputError} naming what is malformed. */
 export async function readAnswers(path: string): Promise<Answer[]> {
@@ -95,14 +57,14 @@ export function kindOf({ id }: Pick<Answer, "id">): string {
  * Compares one answer with what this build computes.
  * @throws {InputError} naming the case, when its inputs are malformed.
  */
-export function verifyAnswer(answer: Answer): CaseResult {
+export async function verifyAnswer(answer: Answer): Promise<CaseResult> {
   const { id, inputs, expected, tolerance } = answer;
   const solution = KINDS[kindOf(answer)];
   const names = Object.keys(expected);
   if (!solution) return { id, checks: [], notCovered: names };
-  let got: ReturnType<Solve>;
+  let got: Solution;
   try {
-    got = solution(inputs);
+    got = await solution(inputs);
   } catch (error) {
     throw error instanceof InputError ? new InputError(`${id}: ${error.message}`) : error;
   }
