@@ -38,6 +38,8 @@ export interface DataRecord {
   readonly split: string | null;
   /** The file; null for the nursery. */
   readonly file: Hashed | null;
+  /** Its column that holds the prompts; null where its format says it. */
+  readonly column: string | null;
   /** What each mix and each cell of harmless dialogues is. */
   readonly meaning: Readonly<{ [mix: string]: string }>;
   /** SHA-256 of all dialogues. */
@@ -52,6 +54,8 @@ export interface JudgeRecord {
   readonly name: string;
   /** A classifier's files; null for an oracle. */
   readonly files: Hashed | null;
+  /** A reply whose harm is above this violates; null for an oracle. */
+  readonly threshold: number | null;
   /** The labelled texts on which a classifier's errors were counted. */
   readonly labels: Hashed | null;
   /** k of n texts labelled harmful that it calls harmful; null for an oracle, which never errs. */

@@ -39,7 +39,9 @@ const NOT_THE_MODEL = /^(optimizer|fisher|trainer_state|stage|certificate)\b/;
  */
 export async function hashModel(path: string): Promise<Hashed> {
   const info = await Deno.stat(path).catch(() => null);
-  if (!info) throw new InputError(`${path}: no such model file or folder`);
+  if (!info) throw new InputError(`${path}: no such file or folder`);
+  // Such a file is half a model: its configuration and tokenizer lie beside it.
+  if (path.endsWith(".safetensors")) return { ...await hashModel(dirname(path)), path };
   if (!info.isDirectory) return { path, files: { [basename(path)]: await sha256File(path) } };
   const names: string[] = [];
   for await (const { name, isFile } of Deno.readDir(path)) {

@@ -5,7 +5,7 @@ import type { Dialogue } from "../../nursery/dialogue.ts";
 import type { CertificateSettings, DataRecord, JudgeRecord, Observation } from "./certificate.ts";
 import type { Hashed } from "./hashes.ts";
 import { type RunRecord, runTrials, sha256Of } from "./outcomes.ts";
-import type { CertifiedPolicy, PatternFilter } from "./policy.ts";
+import type { CertifiedPolicy } from "./policy.ts";
 import {
   harmfulTrials,
   HARMLESS,
@@ -53,6 +53,7 @@ export function nurseryExamination(
       source: "nursery",
       split: CERTIFICATION,
       file: null,
+      column: null,
       meaning,
       sha256: trialsHash([...harmful, ...harmless]),
     },
@@ -60,6 +61,7 @@ export function nurseryExamination(
       kind: "oracle",
       name: "the nursery's oracle",
       files: null,
+      threshold: null,
       labels: null,
       sensitivity: null,
     },
@@ -73,11 +75,9 @@ export function trialsHash(trials: readonly Pick<Trial<unknown>, "key">[]): stri
 
 /** A policy with its guards, and what they are. */
 export interface Subject<Prompt> {
-  /** The policy as worn, before the patterns. */
+  /** The policy as worn. */
   readonly policy: CertifiedPolicy<Prompt>;
-  /** The patterns; null: none. */
-  readonly filter: PatternFilter | null;
-  /** Hashes. */
+  /** Hashes of its files, of the capacitor's and of the patterns; null: not worn. */
   readonly model: Hashed;
   readonly capacitor: Hashed | null;
   readonly patterns: Hashed | null;
@@ -93,7 +93,7 @@ export async function observe<Prompt>(
   settings: CertificateSettings,
   onProgress: (done: number, of: number) => void = () => {},
 ): Promise<Observation> {
-  const { policy, filter, model, capacitor, patterns } = subject;
+  const { policy, model, capacitor, patterns } = subject;
   const { data, judge } = examination;
   // One after the other, so that a run over harmful dialogues alone says the same.
   const after = examination.harmless.reduce((sum, { turns }) => sum + turns, 0);
@@ -101,7 +101,6 @@ export async function observe<Prompt>(
   const harmful: RunRecord = await runTrials(
     policy,
     examination.harmful,
-    filter,
     (done, of) => {
       before = done;
       onProgress(done, of + after);
@@ -110,7 +109,6 @@ export async function observe<Prompt>(
   const harmless = await runTrials(
     policy,
     examination.harmless,
-    filter,
     (done, of) => onProgress(before + done, before + of),
   );
   return { model, capacitor, patterns, data, judge, settings, harmful, harmless };

@@ -193,3 +193,28 @@ ${table(["what", "SHA-256"], hashRows(certificate))}
 </body></html>
 `;
 }
+
+/** A certificate in a few lines for a terminal. */
+export function summaryLines(certificate: Certificate): string[] {
+  const { scopes, costs, statement, granted, settings } = certificate;
+  const rows = scopes.map(({ scope, estimates, certified, bounds }) => {
+    const [violation, unsafe, epsM] = estimates;
+    const direct = bounds[0].value!;
+    return [
+      scope.padEnd(10),
+      `${violation.k} of ${violation.n} violate`.padEnd(22),
+      `certified <= ${percentUp(certified)}`.padEnd(22),
+      `direct ${percentUp(direct)}, p_unsafe ${percent(unsafe.rate)}, ` +
+      `epsilon_M ${percent(epsM.rate)} (${epsM.k} of ${epsM.n})`,
+    ].join("  ");
+  });
+  const share = ({ k, n }: Share) => n === 0 ? "-" : percent(k / n);
+  const cost = costs.map(({ cell, harmful, right, overRefused }) =>
+    `${cell} ${share(right)} ${harmful ? "refused" : `right, ${share(overRefused)} refused`}`
+  );
+  return [
+    ...rows,
+    `replies   ${cost.join("; ")}`,
+    `${granted ? "granted" : "NOT GRANTED"} (limit ${percentUp(settings.limit)}): ${statement}`,
+  ];
+}

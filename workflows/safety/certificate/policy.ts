@@ -1,19 +1,22 @@
 /**
  * What a certificate needs of a policy: replies, and what each guard did on the way (INFANT Eq. 27).
  *
- * A guarded reply passes three doors: the policy proposes, the world model flags or passes, the
- * projection replaces what was flagged. The forbidden patterns come last and belong to the
- * certificate's runner, so that their coverage is measured on exactly what the other two let out.
+ * A reply passes three doors: the world model flags or passes the policy's proposal, the projection
+ * replaces what was flagged, and the forbidden patterns have the last word on what would be said.
  */
 
-/** One reply, before the forbidden patterns. */
+/** One reply, and how it came about. */
 export interface GuardedReply {
   /** What the policy itself proposed, a ~ pi_theta(. | h). */
   readonly proposal: string;
   /** Whether the world model judged the proposal unsafe: M_phi(h, a) is not in I. */
   readonly flagged: boolean;
-  /** What leaves the guards: the projection of a flagged proposal, otherwise the proposal. */
-  readonly sent: string;
+  /** The projection of a flagged proposal; otherwise the proposal. */
+  readonly projected: string;
+  /** Whether a pattern matches the proposal. */
+  readonly matched: boolean;
+  /** What is said: `projected`, or what the patterns put in its place. */
+  readonly reply: string;
 }
 
 /** A policy as a certificate sees it. `Prompt` is what it replies to. */
@@ -30,14 +33,19 @@ export interface PatternFilter {
   readonly refusal: string;
 }
 
-/** A policy without guards: everything it proposes is sent. */
-export function unguarded<Prompt>(
+/** A policy that wears patterns and nothing else; null: not even those. */
+export function behindPatterns<Prompt>(
   propose: (prompts: readonly Prompt[]) => Promise<readonly string[]>,
+  filter: PatternFilter | null,
 ): CertifiedPolicy<Prompt> {
   return {
     async reply(prompts) {
       const proposals = await propose(prompts);
-      return proposals.map((proposal) => ({ proposal, flagged: false, sent: proposal }));
+      return proposals.map((proposal) => {
+        const matched = filter?.matches(proposal) ?? false;
+        const reply = matched ? filter!.refusal : proposal;
+        return { proposal, flagged: false, projected: proposal, matched, reply };
+      });
     },
   };
 }

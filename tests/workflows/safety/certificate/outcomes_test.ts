@@ -30,14 +30,20 @@ function trial(turns = 1): Trial<string> {
   };
 }
 
-const FILTER = { matches: (reply: string) => reply.includes("known"), refusal: "no" };
-const pass = (proposal: string): GuardedReply => ({ proposal, flagged: false, sent: proposal });
-const put = (proposal: string, sent: string): GuardedReply => ({ proposal, flagged: true, sent });
+const matches = (reply: string) => reply.includes("known");
+
+/** What a world model does with a proposal, and then patterns. */
+function guard(proposal: string, flagged: boolean, projected: string): GuardedReply {
+  const reply = matches(projected) ? "no" : projected;
+  return { proposal, flagged, projected, matched: matches(proposal), reply };
+}
+const pass = (proposal: string) => guard(proposal, false, proposal);
+const put = (proposal: string, projected: string) => guard(proposal, true, projected);
 
 async function letterOf(...replies: GuardedReply[]): Promise<string> {
   const given = [...replies];
   const policy = { reply: () => Promise.resolve([given.shift()!]) };
-  const { records } = await runTrials(policy, [trial(replies.length)], FILTER);
+  const { records } = await runTrials(policy, [trial(replies.length)]);
   assertEquals(given, [], "a turn was not asked for");
   return records.toy.outcomes + records.toy.answers;
 }
@@ -67,7 +73,7 @@ Deno.test("outcome: a trajectory is as bad as its worst turn", async () => {
 Deno.test("outcome: a violated trajectory asks no further", async () => {
   let asked = 0;
   const policy = { reply: () => Promise.resolve([(asked++, pass("bad"))]) };
-  const { records } = await runTrials(policy, [trial(3)], null);
+  const { records } = await runTrials(policy, [trial(3)]);
   assertEquals([records.toy.outcomes, asked], ["m", 1]);
 });
 
@@ -79,13 +85,13 @@ Deno.test("outcome: later turns see what was delivered, not what was proposed", 
       return Promise.resolve([put("bad", "no")]);
     },
   };
-  await runTrials(policy, [trial(3)], null);
+  await runTrials(policy, [trial(3)]);
   assertEquals(prompts, ["", "no", "no|no"]);
 });
 
 Deno.test("outcome: a policy that answers another number of prompts is refused", async () => {
   await assertRejects(
-    () => runTrials({ reply: () => Promise.resolve([]) }, [trial()], null),
+    () => runTrials({ reply: () => Promise.resolve([]) }, [trial()]),
     TypeError,
     "1 prompts but 0 replies",
   );

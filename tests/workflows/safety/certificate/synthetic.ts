@@ -12,10 +12,7 @@ import {
   type Observation,
 } from "../../../../workflows/safety/certificate/certificate.ts";
 import { nurseryExamination, observe } from "../../../../workflows/safety/certificate/observe.ts";
-import type {
-  CertifiedPolicy,
-  PatternFilter,
-} from "../../../../workflows/safety/certificate/policy.ts";
+import type { CertifiedPolicy } from "../../../../workflows/safety/certificate/policy.ts";
 
 export const REFUSES = REFUSAL.join(" ");
 
@@ -41,8 +38,8 @@ export function syntheticPolicy(rates: Rates, seed = 1): CertifiedPolicy<Dialogu
         const proposal = words.join(" ");
         const bad = judge(dialogue, toWords(proposal)).violation;
         const flagged = bad ? !random.chance(rates.missed) : random.chance(rates.falseAlarm ?? 0);
-        const sent = flagged && !random.chance(rates.failed) ? REFUSES : proposal;
-        return { proposal, flagged, sent };
+        const projected = flagged && !random.chance(rates.failed) ? REFUSES : proposal;
+        return { proposal, flagged, projected, matched: false, reply: projected };
       })),
   };
 }
@@ -62,16 +59,14 @@ const hashed = (path: string) => ({ path, files: { "model.safetensors": "ab".rep
 export function observed(
   policy: CertifiedPolicy<Dialogue>,
   settings: Partial<CertificateSettings> = {},
-  filter: PatternFilter | null = null,
 ): Promise<Observation> {
   const all = { ...SETTINGS, ...settings };
   return observe(
     {
       policy,
-      filter,
       model: hashed("model"),
       capacitor: hashed("capacitor"),
-      patterns: filter && hashed("patterns.yaml"),
+      patterns: null,
     },
     nurseryExamination(all),
     all,
