@@ -27,22 +27,17 @@ import { persistent, Tensor, upload } from "../../kernels/gpu/tensor.ts";
 import { beginPath, endPath, type PathIntegral } from "../../kernels/fisher/synaptic.ts";
 import { LossScaler, type LossScalerState } from "../../kernels/optimizer/loss_scaler.ts";
 import { adamw, createKnobs, sgd } from "../../kernels/optimizer/optimizer.ts";
-import {
-  knobValues,
-  learningRate,
-  type ScheduleSettings,
-} from "../../kernels/optimizer/schedule.ts";
-import { TokenTensors } from "../../kernels/policy/batch.ts";
+import { knobValues, learningRate } from "../../kernels/optimizer/schedule.ts";
+import type { TokenTensors } from "../../kernels/policy/batch.ts";
 import type { Parameters } from "../../kernels/policy/parameters.ts";
 import { languageModelHead, transformer } from "../../kernels/policy/transformer.ts";
 import { globalNorm } from "../../kernels/reduce/global_norm.ts";
 import { ropeTable } from "../../kernels/rope/rope.ts";
 import type { TokenBatch } from "../data/batch.ts";
-import { totalKlWeight, totalWeight } from "../data/pack/assemble.ts";
-import { hash32 } from "../data/random.ts";
 import { ValueImprinting } from "../objective/imprinting.ts";
-import { joinBatches } from "../objective/joint.ts";
-import type { Term, TermBatch } from "../objective/term.ts";
+import type { Term } from "../objective/term.ts";
+import { MicroBatches, tokensOf } from "./micro_batches.ts";
+import type { ProgramSettings } from "./program_settings.ts";
 import {
   METRIC,
   MetricLayout,
@@ -52,70 +47,10 @@ import {
 } from "./step_metrics.ts";
 
 export type { StepMetrics } from "./step_metrics.ts";
+export type { Objective, OptimizerState, ProgramSettings } from "./program_settings.ts";
 
 /** Steps whose metrics fit on the GPU before they must be read. */
 const RING_ROWS = 256;
-
-/** What is minimised: value imprinting, which alone is next-token prediction where rho is 0, and further terms (INFANT Eq. 6). */
-export interface Objective {
-  /** Weight of KL(policy || prior), INFANT Eq. 7; 0 computes nothing. */
-  readonly rho: number;
-  /** The frozen prior; needed when rho > 0. */
-  readonly prior: Parameters | null;
-  /** Weight of value imprinting; default 1, and 0 computes nothing: steps then take no batches. */
-  readonly weight?: number;
-  /** The other terms. Those of weight 0 are not recorded. */
-  readonly terms?: readonly Term[];
-}
-
-/** Everything about a step that does not change during a stage. */
-export interface ProgramSettings {
-  /** Demonstrations' sequences of a micro-batch; those of other terms come on top. */
-  readonly rows: number;
-  /** Tokens of each row. */
-  readonly length: number;
-  /** Micro-batches per step. */
-  readonly accumulation: number;
-  /** Update rule. */
-  readonly optimizer: "adamw" | "sgd";
-  /** AdamW's decay rates, each in [0, 1). */
-  readonly betas: readonly [number, number];
-  /** AdamW's epsilon. */
-  readonly eps: number;
-  /** SGD's momentum, in [0, 1). */
-  readonly momentum: number;
-  /** Decoupled weight decay of the matrices. */
-  readonly weightDecay: number;
-  /** Gradients are scaled down to this norm; null: never. */
-  readonly maxGradNorm: number | null;
-  /** Learning rate by step. */
-  readonly schedule: ScheduleSettings;
-  /** Recompute activations in the backward pass: less memory, more time. */
-  readonly recompute: boolean;
-  /** Dropout rate, in [0, 1). */
-  readonly dropout: number;
-  /** Seed of dropout. */
-  readonly seed: number;
-  /** What is minimised. */
-  readonly objective: Objective;
-  /**
-   * Dynamic loss scaling, starting from this state: the gradient of the logits is then stored in float16, scaled so that it neither
-   * vanishes nor overflows. Absent or null: it is float32, and unscaled.
-   */
-  readonly lossScale?: LossScalerState | null;
-  /** Gather the path integral of synaptic intelligence along the way: three more vectors as long as the trained parameters. */
-  readonly path?: boolean;
-}
-
-/** The optimiser's moments. */
-export interface OptimizerState {
-  /** First moment (or momentum), flat. */
-  readonly m: Float32Array;
-  /** Second moment, flat. */
-  readonly v: Float32Array;
-  /** Path integral so far, flat, where one is gathered. */
-  readonly path?: Float32Array;
-}
 
 /**
  * A recorded training step over one policy.
@@ -184,8 +119,7 @@ export class TrainProgram {
   /** Terms of weight above 0, value imprinting first. */
   readonly #terms: readonly Term[];
   readonly #layout: MetricLayout;
-  /** What the terms other than imprinting learn from in the next step. */
-  #prepared: { readonly step: number; readonly batches: Map<Term, TermBatch[]> } | null = null;
+  readonly #microBatches: MicroBatches;
 
   /**
    * Records the step; {@linkcode TrainProgram.compile} or the first step builds it.
@@ -207,9 +141,8 @@ export class TrainProgram {
       : null;
     this.#terms = termsOf(settings);
     this.#layout = new MetricLayout(this.#terms);
-    const rows = this.#terms.reduce((sum, term) => sum + term.rows, 0);
-    if (rows === 0) throw new InputError("nothing to learn from: no term with data has a weight");
-    this.#tokens = new TokenTensors(gpu, config, rows, settings.length, settings.accumulation);
+    this.#tokens = tokensOf(gpu, config, this.#terms, settings);
+    this.#microBatches = new MicroBatches(this.#terms, this.#tokens, settings);
     this.#metrics = persistent(gpu, "metrics", [this.#layout.length]);
     this.#knobs = createKnobs(gpu);
     this.#rope = config.positions === "rope" ? ropeTable(gpu, config) : null;
@@ -332,16 +265,7 @@ export class TrainProgram {
 
   /** Lets the terms make what step number `step` learns from; they may sample from the policy as it is now. */
   async prepare(step: number): Promise<void> {
-    const batches = new Map<Term, TermBatch[]>();
-    for (const term of this.#terms) {
-      if (!term.prepare) continue;
-      const made: TermBatch[] = [];
-      for (let slot = 0; slot < this.settings.accumulation; slot++) {
-        made.push(await term.prepare(step, slot));
-      }
-      batches.set(term, made);
-    }
-    this.#prepared = { step, batches };
+    await this.#microBatches.prepare(step);
   }
 
   /**
@@ -350,14 +274,13 @@ export class TrainProgram {
    */
   step(step: number, batches: readonly TokenBatch[]): void {
     const lossScale = this.#scaler?.scale ?? 1;
-    this.#upload(step, batches, lossScale);
+    this.#microBatches.upload(step, batches, lossScale);
     this.#writeKnobs(step);
     const encoder = this.gpu.device.createCommandEncoder({ label: "training step" });
     encoder.clearBuffer(this.parameters.gradients!.place.buffer!);
     encoder.clearBuffer(this.#metrics.place.buffer!);
     for (let slot = 0; slot < this.settings.accumulation; slot++) {
-      this.#tokens.select(encoder, slot);
-      for (const term of this.#terms) term.select?.(encoder, slot);
+      this.#microBatches.select(encoder, slot);
       this.#gradient.encode(encoder);
     }
     this.#update.encode(encoder);
@@ -373,57 +296,6 @@ export class TrainProgram {
       learningRate: learningRate(step, this.settings.schedule),
       scored,
       lossScale,
-    });
-  }
-
-  /** Uploads every micro-batch: the terms' rows behind one another, their weights so that each loss is a mean over the step. */
-  #upload(step: number, batches: readonly TokenBatch[], lossScale: number): void {
-    const { accumulation, seed } = this.settings;
-    const all = this.#batchesOf(step, batches);
-    const factors = this.#terms.map((term, i) => {
-      if (term.rows === 0) return 0;
-      const total = all[i].reduce((sum, batch) => sum + batch.total, 0);
-      if (total > 0) return lossScale * term.weight / total;
-      throw new InputError(
-        term.prepare
-          ? `step ${step}: the term ${term.name} has nothing to learn from`
-          : `step ${step}: no token of the batch has a weight above 0`,
-      );
-    });
-    const [first] = this.#terms;
-    const imprints = first.name === "value_imprinting";
-    const klTotal = imprints ? batches.reduce((sum, batch) => sum + totalKlWeight(batch), 0) : 0;
-    for (let slot = 0; slot < accumulation; slot++) {
-      const parts = this.#terms.flatMap((term, i) => term.rows > 0 ? [all[i][slot].tokens] : []);
-      // Each micro-batch drops other values, as the rows of one large batch would.
-      this.#tokens.upload(joinBatches(parts, imprints), {
-        weightScale: imprints ? factors[0] : 0,
-        // The KL is a mean over its own contexts, also where they are fewer (Eq. 7; kl_on: benign).
-        klScale: klTotal > 0 ? lossScale * first.weight / klTotal : 0,
-        slot,
-        seed: hash32(seed, step, slot),
-      });
-      this.#terms.forEach((term, i) => term.upload?.(slot, factors[i]));
-    }
-  }
-
-  /** What each term learns from, micro-batch by micro-batch. */
-  #batchesOf(step: number, batches: readonly TokenBatch[]): (readonly TermBatch[])[] {
-    const { accumulation } = this.settings;
-    const imprints = this.#terms.some((term) => term.name === "value_imprinting");
-    const wanted = imprints ? accumulation : 0;
-    if (batches.length !== wanted) {
-      throw new InputError(`a step takes ${wanted} batches, got ${batches.length}`);
-    }
-    return this.#terms.map((term) => {
-      if (term.name === "value_imprinting") {
-        return batches.map((tokens) => ({ tokens, total: totalWeight(tokens) }));
-      }
-      if (!term.prepare) return [];
-      if (this.#prepared?.step === step) return this.#prepared.batches.get(term)!;
-      throw new Error(
-        `step ${step}: call prepare(${step}) first, ${term.name} makes its own batches`,
-      );
     });
   }
 
