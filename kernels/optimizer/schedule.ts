@@ -20,6 +20,11 @@ export interface ScheduleSettings {
   readonly totalSteps: number;
   /** The rate falls no lower than this share of the highest; 0 where absent. */
   readonly minRatio?: number;
+  /**
+   * What follows when training goes on beyond `totalSteps`: portions of `every` updates, each with the same fall from `ratio` times the
+   * highest rate, without warm-up. Absent: the last rate is kept.
+   */
+  readonly portions?: { readonly every: number; readonly ratio: number };
 }
 
 /** All that {@linkcode knobValues} needs to know. */
@@ -40,7 +45,13 @@ export interface KnobSettings {
 
 /** Learning rate of update `step`, counted from 0. */
 export function learningRate(step: number, settings: ScheduleSettings): number {
-  const { kind, warmupSteps, totalSteps, minRatio = 0 } = settings;
+  const { kind, warmupSteps, totalSteps, minRatio = 0, portions } = settings;
+  if (portions && step >= totalSteps) {
+    const { every, ratio } = portions;
+    const again = { kind, warmupSteps: 0, totalSteps: every, minRatio };
+    const learningRateAgain = ratio * settings.learningRate;
+    return learningRate((step - totalSteps) % every, { ...again, learningRate: learningRateAgain });
+  }
   if (step < warmupSteps) return settings.learningRate * step / Math.max(1, warmupSteps);
   const progress = Math.min(1, (step - warmupSteps) / Math.max(1, totalSteps - warmupSteps));
   const falls = {

@@ -10,6 +10,7 @@ import { type ConfigSources, configYaml, resolveConfig } from "../config/resolve
 import { onInterrupt } from "../files.ts";
 import { progress } from "../logging/progress.ts";
 import { type CheckpointPlace, defaultRunFolder, listCheckpoints } from "../run_folder.ts";
+import { attemptNames } from "../stages/programme.ts";
 import { trainInWorker, type WorkerRequest } from "../train/in_worker.ts";
 import { summaryLines } from "../train/summary.ts";
 import { type Command, type CommonValues, defaultAdapter, defineCommand, main } from "./command.ts";
@@ -54,7 +55,8 @@ async function sources(values: TrainValues, overrides: readonly string[]): Promi
 
 /** The last checkpoint of the run in `folder`. */
 async function lastCheckpoint(folder: string, config: TrainConfig): Promise<CheckpointPlace> {
-  const last = (await listCheckpoints(folder, config.stages)).at(-1);
+  const attempts = config.stages.flatMap(({ name }) => attemptNames(name, config.gate));
+  const last = (await listCheckpoints(folder, attempts.map((name) => ({ name })))).at(-1);
   if (last) return last;
   throw new InputError(
     `${folder} has no checkpoint to continue from: start anew with --config ${folder}/config.yaml --out DIR`,

@@ -34,8 +34,8 @@ export interface RunLogOptions {
   readonly folder: string;
   /** All stages in order, with their lengths in steps. */
   readonly stages: readonly { readonly name: string; readonly steps: number }[];
-  /** Go on after this many steps of this stage; rows of later steps are dropped. Absent: start anew. */
-  readonly resume?: { readonly stage: string; readonly step: number };
+  /** Go on after this many rows of `metrics.jsonl`; later ones are dropped. Absent: start anew. */
+  readonly resume?: { readonly rows: number };
   /** Seconds since 1970, for TensorBoard; default: the clock. */
   readonly wallTime?: () => number;
 }
@@ -48,6 +48,8 @@ export class RunLog implements Reporter, Disposable {
   readonly #events: Deno.FsFile;
   readonly #wallTime: () => number;
   #stage: string;
+  /** Optimiser steps of the run before the current stage. */
+  #before: number;
   #closed = false;
 
   private constructor(
@@ -61,7 +63,9 @@ export class RunLog implements Reporter, Disposable {
     this.#metrics = metrics;
     this.#events = events;
     this.#wallTime = options.wallTime ?? (() => Date.now() / 1000);
-    this.#stage = options.resume?.stage ?? options.stages[0]?.name ?? "";
+    const last = rows.at(-1);
+    this.#stage = last?.stage ?? options.stages[0]?.name ?? "";
+    this.#before = last ? last.global_step - last.step : 0;
   }
 
   /**
@@ -70,7 +74,7 @@ export class RunLog implements Reporter, Disposable {
    */
   static async open(options: RunLogOptions): Promise<RunLog> {
     const path = join(options.folder, "metrics.jsonl");
-    const rows = options.resume ? keptRows(await readMetrics(path), options) : [];
+    const rows = options.resume ? (await readMetrics(path)).slice(0, options.resume.rows) : [];
     await writeFileAtomic(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
     const name = `events.out.tfevents.${Date.now()}.${crypto.randomUUID().slice(0, 8)}`;
     const events = await Deno.open(join(options.folder, name), { create: true, append: true });
@@ -78,15 +82,21 @@ export class RunLog implements Reporter, Disposable {
     const log = new RunLog(options, rows, metrics, events);
     log.#event(versionEvent(log.#wallTime()));
     if (options.resume) {
-      const next = log.#globalStep(options.resume.step) + 1;
-      log.#event(restartEvent(log.#wallTime(), next));
+      log.#event(restartEvent(log.#wallTime(), (rows.at(-1)?.global_step ?? 0) + 1));
     }
     return log;
   }
 
-  /** Rows that follow belong to this stage. */
+  /** Rows that follow belong to this stage; the one before has a row of its last step. */
   stage(name: string, _totalSteps: number): void {
+    if (name === this.#stage) return;
+    this.#before = this.#rows.at(-1)?.global_step ?? 0;
     this.#stage = name;
+  }
+
+  /** Rows written so far. */
+  get rows(): number {
+    return this.#rows.length;
   }
 
   /** Adds a row; `tokens` is written under Hugging Face's name, `num_tokens`. */
@@ -96,7 +106,7 @@ export class RunLog implements Reporter, Disposable {
 
   /** Adds a row of any metrics. */
   metrics(step: number, values: Readonly<Record<string, number>>): void {
-    const global_step = this.#globalStep(step);
+    const global_step = this.#before + step;
     const row: MetricsRow = { stage: this.#stage, step, global_step, ...values };
     this.#rows.push(row);
     this.#append(this.#metrics, new TextEncoder().encode(`${JSON.stringify(row)}\n`));
@@ -152,15 +162,6 @@ export class RunLog implements Reporter, Disposable {
     return [...byStage.values()].reduce((sum, tokens) => sum + tokens, 0);
   }
 
-  #globalStep(step: number): number {
-    let before = 0;
-    for (const { name, steps } of this.#options.stages) {
-      if (name === this.#stage) break;
-      before += steps;
-    }
-    return before + step;
-  }
-
   #event(data: Uint8Array): void {
     this.#append(this.#events, frameRecord(data));
   }
@@ -182,15 +183,4 @@ export async function readMetrics(path: string): Promise<MetricsRow[]> {
   });
   const whole = text.slice(0, text.lastIndexOf("\n") + 1);
   return whole.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
-}
-
-/** Rows that a resumed run will not write again. */
-function keptRows(rows: readonly MetricsRow[], { stages, resume }: RunLogOptions): MetricsRow[] {
-  if (!resume) return [];
-  const order = stages.map(({ name }) => name);
-  const at = order.indexOf(resume.stage);
-  return rows.filter(({ stage, step }) => {
-    const i = order.indexOf(stage);
-    return i >= 0 && (i < at || (i === at && step <= resume.step));
-  });
 }

@@ -117,6 +117,11 @@ export class AuditLog {
     this.#head = head;
   }
 
+  /** The file of a new run; nothing is written before the first entry. */
+  static begin(run: string): AuditLog {
+    return new AuditLog(auditPath(run), [], AUDIT_ORIGIN);
+  }
+
   /**
    * Opens the file of a run, which need not exist. A last line that a crash has torn is taken off.
    * @throws {InputError} when the chain is broken: a run whose record was changed does not go on.

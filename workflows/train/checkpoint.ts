@@ -127,6 +127,22 @@ export async function readStageState(folder: string): Promise<StageState> {
   return { ...state, unlogged: unlogged.map(withNaN) };
 }
 
+/** Rows of `metrics.jsonl` that were written before a checkpoint. @throws {InputError} when it does not say. */
+export async function checkpointRows(folder: string): Promise<number> {
+  const path = `${folder}/trainer_state.json`;
+  try {
+    const rows = JSON.parse(await Deno.readTextFile(path)).log_history.length;
+    if (Number.isSafeInteger(rows)) return rows;
+    throw new TypeError("log_history is no list");
+  } catch (error) {
+    throw new InputError(
+      `${path} cannot be used (${
+        (error as Error).message
+      }): remove this checkpoint and resume from the one before`,
+    );
+  }
+}
+
 /** JSON writes numbers that are not finite as null. */
 function withNaN(row: StepMetrics): StepMetrics {
   const entries = Object.entries(row).map(([name, value]) => [name, value ?? NaN]);

@@ -6,9 +6,14 @@ import { InputError } from "../../kernels/errors.ts";
 import type { Gpu } from "../../kernels/gpu/device.ts";
 import type { PolicyConfig, PolicyWeights } from "../../kernels/policy/config.ts";
 import { type StageConfig, stageSteps, type TrainConfig } from "../config/config.ts";
+import { hash32 } from "../data/random.ts";
 import type { Tokenizer } from "../data/tokenizers/tokenizer.ts";
 import type { Reporter } from "../logging/reporter.ts";
 import { checkpointFolder, type CheckpointPlace } from "../run_folder.ts";
+import { type AuditEntry, AuditLog } from "../stages/audit.ts";
+import { gateThresholds } from "../stages/gate.ts";
+import { metric } from "../stages/maturity.ts";
+import { attemptAt, attemptNames } from "../stages/programme.ts";
 import { type ReadCheckpoint, readCheckpoint } from "./checkpoint.ts";
 import { newAdapter } from "./lora.ts";
 import {
@@ -46,6 +51,8 @@ export interface PreparedStage {
 export interface PreparedRun {
   readonly tokenizer: Tokenizer | null;
   readonly stages: readonly PreparedStage[];
+  /** What was decided so far. */
+  readonly audit: AuditLog;
   /** Stage to begin with; the number of stages where all are complete. */
   readonly first: number;
   /** The policy at the beginning of that stage. */
@@ -63,11 +70,16 @@ export async function prepareRun(request: TrainerRequest, gpu: Gpu): Promise<Pre
     checkSameShape(checkpoint, policyConfig(config.model, checkpoint.tokenizer));
   }
   await checkStages(config, start.weights.config);
-  const at = config.stages.findIndex(({ name }) =>
-    name === (resume?.stage ?? config.stages[0].name)
-  );
+  checkGate(config);
+  const audit = resume ? await AuditLog.open(folder) : AuditLog.begin(folder);
+  const at = resume
+    ? config.stages.findIndex(({ name }) => attemptNames(name, config.gate).includes(resume.stage))
+    : 0;
   const first = checkpoint?.state.complete ? at + 1 : at;
-  const middle = first === at ? checkpoint : null;
+  // After a rollback the newest attempt may have no checkpoint yet: it begins where the one before began.
+  const current = first === at &&
+    attemptAt(audit.entries, config.stages[at].name).name === resume?.stage;
+  const middle = current ? checkpoint : null;
   const floats = tryPrograms(gpu, config, start.weights.config, config.stages.slice(first));
   if (middle) checkMoments(middle, floats);
   const stages: PreparedStage[] = [];
@@ -78,27 +90,73 @@ export async function prepareRun(request: TrainerRequest, gpu: Gpu): Promise<Pre
   return {
     tokenizer: start.tokenizer,
     stages,
+    audit,
     first,
-    weights: middle ? await beginningOf(request, stages, at, middle) : start.weights,
+    weights: checkpoint && first === at
+      ? await beginningOf(request, stages, audit.entries, at, checkpoint)
+      : start.weights,
     resumed: middle,
   };
 }
 
-/** The policy at the beginning of a stage that is resumed, where the stage still needs it: as prior or under adapters. */
+/** The policy at the beginning of a stage that is resumed, where it is still needed: as prior, under adapters, or to go back to. */
 async function beginningOf(
   { config, folder }: TrainerRequest,
   stages: readonly PreparedStage[],
+  entries: readonly AuditEntry[],
   at: number,
   resumed: ReadCheckpoint,
 ): Promise<PolicyWeights> {
-  if (priorWeight(stages[at].stage) === 0 && !resumed.adapter) return resumed.weights;
+  const needed = isGated(config, stages[at].stage) || priorWeight(stages[at].stage) > 0;
+  if (!needed && !resumed.adapter) return resumed.weights;
   if (at > 0) {
-    const { stage, steps } = stages[at - 1];
-    return await loadWeights(checkpointFolder(folder, { stage: stage.name, step: steps }));
+    return await loadWeights(checkpointFolder(folder, completedPlace(entries, stages[at - 1])));
   }
   const { weights } = await startingPolicy(config);
   checkSameShape(resumed, weights.config);
   return weights;
+}
+
+/** Where the checkpoint of a complete stage lies: at its last gate, where it has passed one. */
+export function completedPlace(
+  entries: readonly AuditEntry[],
+  { stage, steps }: Pick<PreparedStage, "stage" | "steps">,
+): CheckpointPlace {
+  const { name, entries: own } = attemptAt(entries, stage.name);
+  return { stage: name, step: own.at(-1)?.step ?? steps };
+}
+
+/** Whether a stage ends at a gate: all do but those that learn from raw text. */
+export function isGated({ gate }: TrainConfig, { kind }: StageConfig): boolean {
+  return gate !== null && kind !== "language_modelling";
+}
+
+/**
+ * An attempt at a stage: as configured, or after rollbacks under another name, at a lower learning rate and with other data of the same
+ * kind.
+ */
+export async function prepareAttempt(
+  { config }: TrainerRequest,
+  prepared: PreparedStage,
+  tokenizer: Tokenizer | null,
+  { name, rollbacks }: { readonly name: string; readonly rollbacks: number },
+): Promise<PreparedStage> {
+  if (rollbacks === 0) return prepared;
+  const ratio = config.gate!.rollback_learning_rate_ratio ** rollbacks;
+  const stage = { ...prepared.stage, name, learning_rate: ratio * prepared.stage.learning_rate };
+  const data = await openStageData(stage, tokenizer, hash32(config.seed, "retry", rollbacks));
+  return { ...prepared, stage, data };
+}
+
+function checkGate(config: TrainConfig): void {
+  const { gate, stages } = config;
+  if (!gate) return;
+  const gated = stages.filter((stage) => isGated(config, stage)).length;
+  if (gated === 0) {
+    throw new InputError("gate: no stage has one, all learn from raw text; set gate: null");
+  }
+  gateThresholds(gate, gated);
+  Object.keys(gate.last).forEach(metric);
 }
 
 async function checkStages(config: TrainConfig, policy: PolicyConfig): Promise<void> {

@@ -1,5 +1,6 @@
 /**
- * One stage: step until its end (or until asked to stop), report, estimate the Fisher diagonal, sit the exam, save.
+ * One attempt at a stage: step until its gate promotes or ends it (or until asked to stop), report, estimate the Fisher diagonal, sit
+ * the exam, save.
  */
 import type { Gpu } from "../../kernels/gpu/device.ts";
 import { readTensors } from "../../kernels/gpu/readback.ts";
@@ -11,11 +12,15 @@ import { heldOutLoss } from "../evaluate/held_out_loss.ts";
 import { type Headline, headline, sitExam } from "../evaluate/nursery_exam.ts";
 import { recordScores } from "../evaluate/scores.ts";
 import type { Reporter } from "../logging/reporter.ts";
+import type { AuditLog } from "../stages/audit.ts";
+import type { GateAction } from "../stages/gate.ts";
+import type { Gatekeeper } from "../stages/gatekeeper.ts";
 import type { RunLog } from "../logging/run_log.ts";
 import { type LoraAdapter, mergeLora } from "../model_files/lora.ts";
-import { pruneCheckpoints } from "../run_folder.ts";
+import { checkpointFolder, pruneCheckpoints } from "../run_folder.ts";
 import { type ReadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 import { fisherDiagonal } from "./fisher.ts";
+import { measurePolicy, reportGate } from "./gate.ts";
 import { adapterFrom, adapterTensors, newAdapter } from "./lora.ts";
 import type { PreparedRun, PreparedStage, TrainerRequest } from "./prepare.ts";
 import type { StepMetrics, TrainProgram } from "./program.ts";
@@ -28,33 +33,39 @@ export interface Run extends Pick<PreparedRun, "tokenizer" | "stages"> {
   readonly gpu: Gpu;
   readonly report: Reporter;
   readonly log: RunLog;
+  readonly audit: AuditLog;
   readonly scores: Record<string, Headline>;
   readonly heldOut: Record<string, { before: number | null; after: number | null }>;
 }
 
-/** What a stage leaves behind. */
+/** What an attempt at a stage leaves behind. */
 export interface Trained {
   readonly weights: PolicyWeights;
   readonly checkpoint: string;
+  /** How it ended: `promote` where there is no gate; null: asked to stop. */
+  readonly end: Exclude<GateAction, "wait" | "hold"> | null;
 }
 
 /**
- * Trains stage `i` from `weights`, or goes on from a checkpoint in the middle of it. `weights` are the stage's prior and what
+ * Trains a stage from `weights`, or goes on from a checkpoint in the middle of it. `weights` are the stage's prior and what
  * lies under its adapters in either case.
  */
 export async function trainStage(
   run: Run,
-  i: number,
+  { stage, data, steps }: PreparedStage,
   weights: PolicyWeights,
   resumed: ReadCheckpoint | null,
+  gate: Gatekeeper | null,
 ): Promise<Trained> {
   const { gpu, report, request: { config } } = run;
-  const { stage, data, steps } = run.stages[i];
   const adapter = resumed?.adapter ??
     (config.lora && newAdapter(weights.config, config.lora, config.seed));
   const { seed, precision } = config;
   const { lossScale } = resumed?.state ?? {};
-  const options = { policy: weights.config, adapter, stage, steps, seed, precision, lossScale };
+  const { every, hold_learning_rate_ratio: ratio } = config.gate ?? {};
+  const portions = gate && every && ratio ? { every, ratio } : undefined;
+  const shape = { policy: weights.config, adapter, stage, steps, portions };
+  const options = { ...shape, seed, precision, lossScale };
   const { parameters, prior, program, destroy } = buildStage(gpu, options);
   try {
     prior?.load(weights.tensors);
@@ -64,14 +75,14 @@ export async function trainStage(
       upload(gpu, program.m, resumed.optimizer.m);
       upload(gpu, program.v, resumed.optimizer.v);
     }
-    report.stage(stage.name, steps);
+    report.stage(stage.name, gate?.total ?? steps);
     const { heldOutBefore, unlogged = [] } = resumed?.state ?? {};
     const before = heldOutBefore ?? await heldOutLoss(parameters, data.heldOut);
-    const task = { run, stage, data, steps, program, parameters, adapter, before };
+    const task = { run, stage, data, steps, gate, program, parameters, adapter, before };
     const session: Session = { ...task, unlogged: [...unlogged] };
-    const done = await steppingLoop(session, resumed?.state.step ?? 0);
-    const checkpoint = await finishStage(session, done);
-    return { weights: await currentWeights(session), checkpoint };
+    const loop = await steppingLoop(session, resumed?.state.step ?? 0);
+    const finished = await finishStage(session, loop);
+    return { weights: await currentWeights(session), ...finished };
   } finally {
     destroy();
   }
@@ -80,6 +91,7 @@ export async function trainStage(
 /** A stage under way. */
 interface Session extends PreparedStage {
   readonly run: Run;
+  readonly gate: Gatekeeper | null;
   readonly program: TrainProgram;
   readonly parameters: Parameters;
   readonly adapter: LoraAdapter | null;
@@ -89,30 +101,64 @@ interface Session extends PreparedStage {
   readonly unlogged: StepMetrics[];
 }
 
-/** Steps until the end or until asked to stop; returns the number of steps done. */
-async function steppingLoop(session: Session, first: number): Promise<number> {
-  const { run, stage, steps, data, program, unlogged } = session;
+/** How far the steps went, and how they ended. */
+interface Stepped extends Pick<Trained, "end"> {
+  readonly done: number;
+}
+
+/** Steps until the end, until the gate ends the attempt, or until asked to stop. */
+async function steppingLoop(session: Session, first: number): Promise<Stepped> {
+  const { run, stage, steps, gate, data, program, unlogged } = session;
   const k = stage.gradient_accumulation;
   let done = first;
-  while (done < steps && !run.request.stopped()) {
+  while (!run.request.stopped()) {
+    if (gate?.due(done)) {
+      const action = await passGate(session, gate, done);
+      if (action !== "wait" && action !== "hold") return { done, end: action };
+      if (action === "hold") run.report.stage(stage.name, gate.total);
+    }
+    const total = gate?.total ?? steps;
+    if (done === total) return { done, end: "promote" };
     const batches = await Promise.all(
       Array.from({ length: k }, (_, j) => data.source.batch(done * k + j)),
     );
     program.step(done, batches);
     done++;
-    const logs = done % stage.log_every === 0 || done === steps;
+    const ends = done === total || gate?.due(done);
+    const logs = done % stage.log_every === 0 || ends;
     if (logs || program.metricsDue) unlogged.push(...await program.metrics());
     if (logs) logRow(session, done);
-    if (done === steps) break;
+    if (done === total) continue;
     if (stage.eval_every > 0 && done % stage.eval_every === 0) {
       const eval_loss = await heldOutLoss(session.parameters, data.heldOut);
       if (eval_loss !== null) run.report.metrics(done, { eval_loss });
     }
-    if (stage.save_every > 0 && done % stage.save_every === 0) {
+    if (stage.save_every > 0 && done % stage.save_every === 0 && !ends) {
       await save(session, done, null);
     }
   }
-  return done;
+  return { done, end: null };
+}
+
+/**
+ * Lets the gate evaluate and decide. The checkpoint is written first, so that who is killed here evaluates the same policy again; a
+ * decision that the audit file holds already is not made twice.
+ * @returns null when asked to stop before a decision.
+ */
+async function passGate(
+  session: Session,
+  gate: Gatekeeper,
+  done: number,
+): Promise<GateAction | null> {
+  const { run, parameters } = session;
+  const known = gate.recorded(done);
+  if (known) return known.action;
+  await save(session, done, null);
+  const maturity = await measurePolicy(run, parameters, gate.metrics);
+  if (maturity === null) return null;
+  const entry = await gate.decide(done, maturity, run.log.rows);
+  reportGate(run.report, entry);
+  return entry.action;
 }
 
 /** Reports the mean of the metrics since the last time as one row. */
@@ -147,18 +193,28 @@ function logRow({ stage, run, data, program, unlogged }: Session, done: number):
   }
 }
 
-/** End of a stage, or of the session in the middle of one. Who is stopped here measures again after a resume. */
-async function finishStage(session: Session, done: number): Promise<string> {
-  const { run, stage, steps, data, parameters, before } = session;
-  if (done < steps) return await save(session, done, null);
+/** End of an attempt, or of the session in the middle of one. Who is stopped here measures again after a resume. */
+async function finishStage(
+  session: Session,
+  { done, end }: Stepped,
+): Promise<Pick<Trained, "checkpoint" | "end">> {
+  const { run, stage, data, parameters, before } = session;
+  const halted = async () => ({ checkpoint: await save(session, done, null), end: null });
+  if (end === null) return await halted();
+  if (end !== "promote") {
+    return {
+      checkpoint: checkpointFolder(run.request.folder, { stage: stage.name, step: done }),
+      end,
+    };
+  }
   const after = await heldOutLoss(parameters, data.heldOut);
   let fisher: Map<string, Float32Array> | null = null;
   if (stage.fisher && !run.request.stopped()) fisher = await stageFisher(session, stage.fisher);
   await examine(run, stage.name, parameters);
-  if (run.request.stopped()) return await save(session, done, null);
+  if (run.request.stopped()) return await halted();
   run.heldOut[stage.name] = { before, after };
   if (after !== null) run.report.metrics(done, { eval_loss: after });
-  return await save(session, done, { after, fisher });
+  return { checkpoint: await save(session, done, { after, fisher }), end };
 }
 
 async function stageFisher(

@@ -3,6 +3,7 @@
  */
 import { type Gpu, mib } from "../../kernels/gpu/device.ts";
 import { InputError } from "../../kernels/errors.ts";
+import type { ScheduleSettings } from "../../kernels/optimizer/schedule.ts";
 import { LossScaler, type LossScalerState } from "../../kernels/optimizer/loss_scaler.ts";
 import type { PolicyConfig } from "../../kernels/policy/config.ts";
 import { Parameters, type Precision } from "../../kernels/policy/parameters.ts";
@@ -28,6 +29,8 @@ export interface StageProgramOptions {
   readonly adapter: LoraAdapter | null;
   readonly stage: StageConfig;
   readonly steps: number;
+  /** What a hold adds to the stage; absent: there is no gate. */
+  readonly portions?: ScheduleSettings["portions"];
   readonly seed: number;
   readonly precision: Precision;
   /** Where loss scaling goes on; absent: it starts anew (in float16) or is not used. */
@@ -44,8 +47,10 @@ export function buildStage(gpu: Gpu, options: StageProgramOptions): StageProgram
   const lora = adapter && loraForPolicy(adapter);
   const parameters = new Parameters(gpu, policy, { lora, precision });
   const prior = rho > 0 ? new Parameters(gpu, policy, { trainable: false, precision }) : null;
+  const plain = programSettings(stage, steps, seed, { rho, prior });
   const settings = {
-    ...programSettings(stage, steps, seed, { rho, prior }),
+    ...plain,
+    schedule: { ...plain.schedule, portions: options.portions },
     lossScale: precision === "f16" ? options.lossScale ?? new LossScaler().state : null,
   };
   const program = new TrainProgram(parameters, settings);

@@ -1,25 +1,49 @@
 /**
- * The staged programme: each stage opens its data, trains, estimates its Fisher diagonal, sits the exam, and saves.
+ * The staged programme: each stage opens its data, trains, passes its gate, estimates its Fisher diagonal, sits the exam, and saves.
  *
- * Everything random is a function of (seed, step), so a run that is resumed from a checkpoint goes on bit for bit as if it had
- * never been stopped. The policy at the start of a value-imprinting stage is that stage's frozen prior.
+ * Everything random is a function of (seed, step), and every decision stands in the audit file before it is acted on, so a run that
+ * is resumed from a checkpoint goes on bit for bit as if it had never been stopped. The policy at the start of a value-imprinting
+ * stage is that stage's frozen prior, and the one that a rollback goes back to.
  */
 import { openGpu } from "../../kernels/gpu/device.ts";
 import type { PolicyWeights } from "../../kernels/policy/config.ts";
-import { loadParameters } from "../../kernels/policy/parameters.ts";
+import { loadParameters, type Parameters } from "../../kernels/policy/parameters.ts";
+import type { StageConfig } from "../config/config.ts";
 import { controlScores, type Headline, headline } from "../evaluate/nursery_exam.ts";
 import { readScores } from "../evaluate/scores.ts";
 import { combine } from "../logging/reporter.ts";
 import { RunLog } from "../logging/run_log.ts";
 import { isFile } from "../model_files/files.ts";
 import { checkpointFolder, createRunFolder } from "../run_folder.ts";
-import { readStageState } from "./checkpoint.ts";
-import { type PreparedRun, prepareRun, type TrainerRequest } from "./prepare.ts";
-import { examine, type Run, trainStage } from "./stage.ts";
+import { auditHash } from "../stages/audit.ts";
+import { loadExtensions } from "../stages/extensions.ts";
+import { gateThresholds } from "../stages/gate.ts";
+import { Gatekeeper } from "../stages/gatekeeper.ts";
+import {
+  degradation,
+  type DegradationReport,
+  type GateEntry,
+  isGate,
+  isReference,
+  type ReferenceEntry,
+  referenceOf,
+} from "../stages/programme.ts";
+import { checkpointRows, readStageState } from "./checkpoint.ts";
+import { measurePolicy, reportGate, reportReference } from "./gate.ts";
+import {
+  completedPlace,
+  isGated,
+  prepareAttempt,
+  type PreparedRun,
+  type PreparedStage,
+  prepareRun,
+  type TrainerRequest,
+} from "./prepare.ts";
+import { examine, type Run, type Trained, trainStage } from "./stage.ts";
 
 /** What a run reports at its end. */
 export interface TrainResult {
-  /** Last checkpoint, a Hugging Face folder. */
+  /** Last checkpoint, a Hugging Face folder; null when the first stage was ended by its gate. */
   readonly checkpoint: string | null;
   /** Loss on held-out batches before and after each stage. */
   readonly heldOut: Readonly<Record<string, { before: number | null; after: number | null }>>;
@@ -27,6 +51,12 @@ export interface TrainResult {
   readonly scores: Readonly<Record<string, Headline>>;
   /** The same exam for policies that learn nothing. */
   readonly controls: Readonly<Record<string, Headline>>;
+  /** Every decision of a gate, in order. */
+  readonly gates: readonly GateEntry[];
+  /** Measured xi(s) and the cumulative bound (INFANT Eq. 46, 51); null without a promotion. */
+  readonly degradation: DegradationReport | null;
+  /** A gate ended the programme before its last stage was promoted. */
+  readonly ended: boolean;
   /** It was asked to stop before its end. */
   readonly stopped: boolean;
 }
@@ -34,39 +64,91 @@ export interface TrainResult {
 /** Trains as configured. @throws {InputError} on anything wrong with configuration, model or data, before a file is written. */
 export async function train(request: TrainerRequest): Promise<TrainResult> {
   const { config, folder, resume } = request;
+  await loadExtensions(config.extensions);
   const gpu = await openGpu({ adapter: config.adapter ?? undefined });
   try {
     const prepared = await prepareRun(request, gpu);
     if (!resume) await createRunFolder(folder, config);
+    const { tokenizer, stages, audit } = prepared;
+    const pending = resume && await pendingEntry(prepared, checkpointFolder(folder, resume));
     using log = await RunLog.open({
       folder,
-      stages: prepared.stages.map(({ stage: { name }, steps }) => ({ name, steps })),
-      resume: resume ?? undefined,
+      stages: stages.map(({ stage: { name }, steps }) => ({ name, steps })),
+      resume: pending ?? undefined,
     });
     const report = combine(log, request.reporter);
     const scores = resume ? { ...await readScores(folder) } : {};
-    const { tokenizer, stages } = prepared;
     const heldOut = await earlierLosses(folder, prepared);
-    const run: Run = { request, gpu, tokenizer, stages, report, log, scores, heldOut };
+    const run: Run = { request, gpu, tokenizer, stages, audit, report, log, scores, heldOut };
     describe(run, prepared.weights);
-    const checkpoint = await runStages(run, prepared).finally(() => report.done());
-    return { checkpoint, heldOut, scores, controls: controlsOf(run), stopped: request.stopped() };
+    await recordStart(run);
+    if (pending?.entry) tellAgain(run, pending.entry);
+    const { checkpoint, ended } = await runStages(run, prepared).finally(() => report.done());
+    const { entries } = audit;
+    return {
+      checkpoint,
+      heldOut,
+      scores,
+      controls: controlsOf(run),
+      gates: entries.filter(isGate),
+      degradation: degradation(entries),
+      ended,
+      stopped: request.stopped(),
+    };
   } finally {
     gpu.close();
   }
 }
 
+/** How many rows of the record are kept, and the entry of the audit file whose row may be missing. */
+interface Pending {
+  readonly rows: number;
+  readonly entry: GateEntry | ReferenceEntry | null;
+}
+
+/** What was written after the checkpoint that a run is resumed from. */
+async function pendingEntry({ audit }: PreparedRun, checkpoint: string): Promise<Pending> {
+  const rows = await checkpointRows(checkpoint);
+  const last = audit.entries.findLast((entry) => isGate(entry) || isReference(entry));
+  const entry = last as GateEntry | ReferenceEntry | undefined;
+  return entry && entry.rows >= rows ? { rows: entry.rows, entry } : { rows, entry: null };
+}
+
+function tellAgain({ report }: Run, entry: GateEntry | ReferenceEntry): void {
+  report.stage(entry.stage, entry.step);
+  if (isGate(entry)) reportGate(report, entry);
+  else reportReference(report, entry);
+}
+
+/** The first entry of a run, and one more whenever it is resumed with another configuration. */
+async function recordStart({ request: { config }, audit }: Run): Promise<void> {
+  const settings = auditHash(JSON.stringify({ ...config, out: null }));
+  if (audit.entries.findLast(({ event }) => event === "start")?.config === settings) return;
+  const { seed, stages, gate } = config;
+  const gated = stages.filter((stage) => isGated(config, stage)).map(({ name }) => name);
+  const schedule = gate && gateThresholds(gate, gated.length);
+  await audit.append({
+    event: "start",
+    config: settings,
+    seed,
+    stages: stages.map(({ name }) => name),
+    gates: schedule && gated.map((stage, s) => ({ stage, thresholds: schedule.stages[s] })),
+    falling: schedule?.falling ?? [],
+  });
+}
+
 /** Held-out losses of the stages that were complete before this session, as far as their last checkpoints are still there. */
 async function earlierLosses(
   folder: string,
-  { stages, first }: PreparedRun,
+  { stages, first, audit }: PreparedRun,
 ): Promise<Run["heldOut"]> {
   const losses: Run["heldOut"] = {};
-  for (const { stage, steps } of stages.slice(0, first)) {
-    const checkpoint = checkpointFolder(folder, { stage: stage.name, step: steps });
+  for (const prepared of stages.slice(0, first)) {
+    const place = completedPlace(audit.entries, prepared);
+    const checkpoint = checkpointFolder(folder, place);
     if (!await isFile(`${checkpoint}/stage.json`)) continue;
     const { heldOutBefore, heldOutAfter } = await readStageState(checkpoint);
-    losses[stage.name] = { before: heldOutBefore, after: heldOutAfter };
+    losses[place.stage] = { before: heldOutBefore, after: heldOutAfter };
   }
   return losses;
 }
@@ -92,23 +174,88 @@ function describe(run: Run, weights: PolicyWeights): void {
   for (const { data } of run.stages) data.notes.forEach((line) => run.report.note(line));
 }
 
-async function runStages(run: Run, prepared: PreparedRun): Promise<string> {
+/** Where a programme ended. */
+interface Ended {
+  readonly checkpoint: string | null;
+  /** By a gate, before its last stage was promoted. */
+  readonly ended: boolean;
+}
+
+async function runStages(run: Run, prepared: PreparedRun): Promise<Ended> {
   const { folder, resume, stopped } = run.request;
   let { weights, resumed } = prepared;
   let checkpoint = resume && checkpointFolder(folder, resume);
-  if (!resume) await examineUntrained(run, weights);
+  if (!resume) await withPolicy(run, weights, (policy) => examine(run, "untrained", policy));
   for (let i = prepared.first; i < run.stages.length; i++) {
     // Who stops before the first step is left with a checkpoint too, to resume from.
-    if (stopped() && checkpoint !== null) break;
-    ({ weights, checkpoint } = await trainStage(run, i, weights, resumed));
+    if (stopped() && checkpoint !== null) return { checkpoint, ended: false };
+    const trained = await passStage(run, i, weights, resumed);
     resumed = null;
+    if (trained.end === "stop") {
+      const last = i > 0 ? completedPlace(run.audit.entries, run.stages[i - 1]) : null;
+      run.report.note(`the programme ends with the policy of the last promotion`);
+      return { checkpoint: last && checkpointFolder(folder, last), ended: true };
+    }
+    ({ weights, checkpoint } = trained);
   }
-  return checkpoint!;
+  return { checkpoint, ended: false };
 }
 
-async function examineUntrained(run: Run, weights: PolicyWeights): Promise<void> {
+/** A stage until its gate promotes it or ends the programme; after a rollback it is begun again. */
+async function passStage(
+  run: Run,
+  i: number,
+  weights: PolicyWeights,
+  resumed: PreparedRun["resumed"],
+): Promise<Trained> {
+  const prepared = run.stages[i];
+  const gate = gatekeeper(run, prepared);
+  if (gate && referenceOf(run.audit.entries) === null) {
+    await withPolicy(run, weights, (policy) => measureReference(run, i, policy, gate.metrics));
+  }
+  for (;;) {
+    const attempt = gate
+      ? await prepareAttempt(run.request, prepared, run.tokenizer, gate.attempt)
+      : prepared;
+    const trained = await trainStage(run, attempt, weights, resumed, gate);
+    if (trained.end !== "roll_back") return trained;
+    resumed = null;
+    run.report.note(`${prepared.stage.name} begins again from the policy of the last promotion`);
+  }
+}
+
+function gatekeeper(run: Run, { stage, steps }: PreparedStage): Gatekeeper | null {
+  const { request: { config }, stages, audit } = run;
+  if (!config.gate || !isGated(config, stage)) return null;
+  const gated = stages.map((prepared): StageConfig => prepared.stage)
+    .filter((one) => isGated(config, one)).map(({ name }) => name);
+  const thresholds = gateThresholds(config.gate, gated.length).stages[gated.indexOf(stage.name)];
+  return new Gatekeeper({ audit, gate: config.gate, thresholds, stage: stage.name, steps });
+}
+
+/** Measures the policy before its first gated stage: a regression there is told from this. */
+async function measureReference(
+  run: Run,
+  i: number,
+  policy: Parameters,
+  metrics: readonly string[],
+): Promise<void> {
+  const maturity = await measurePolicy(run, policy, metrics);
+  if (maturity === null) return;
+  const { stages, audit, log, report } = run;
+  const place = i > 0 ? completedPlace(audit.entries, stages[i - 1]) : FIRST;
+  const entry = await audit.append({ event: "reference", ...place, rows: log.rows, ...maturity });
+  reportReference(report, entry as ReferenceEntry);
+}
+
+/** Lends a policy on the GPU that is not trained. */
+async function withPolicy(
+  run: Run,
+  weights: PolicyWeights,
+  use: (policy: Parameters) => Promise<void>,
+): Promise<void> {
   const { precision } = run.request.config;
   const parameters = loadParameters(run.gpu, weights, { trainable: false, precision });
-  await examine(run, "untrained", parameters);
+  await use(parameters);
   parameters.destroy();
 }

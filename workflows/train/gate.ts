@@ -1,0 +1,55 @@
+/**
+ * The gate's side of the trainer: what is measured of a policy on the GPU, and how a decision is told.
+ */
+import { hash32 } from "../data/random.ts";
+import { nurseryReplies } from "../evaluate/nursery_exam.ts";
+import type { Parameters } from "../../kernels/policy/parameters.ts";
+import type { Reporter } from "../logging/reporter.ts";
+import type { Dialogue } from "../nursery/dialogue.ts";
+import { Examination } from "../stages/examination.ts";
+import { type Maturity, measureMaturity } from "../stages/maturity.ts";
+import type { GateEntry, ReferenceEntry } from "../stages/programme.ts";
+import type { Run } from "./stage.ts";
+
+/**
+ * Measures the maturity of a policy on the validation split, on dialogues that no earlier evaluation of the run had.
+ * @returns null when asked to stop meanwhile.
+ */
+export async function measurePolicy(
+  run: Run,
+  parameters: Parameters,
+  metrics: readonly string[],
+): Promise<Maturity | null> {
+  const { config: { gate, seed }, stopped } = run.request;
+  const { dialogues, temperature, max_new_tokens } = gate!;
+  const fresh = hash32(seed, "gate", run.audit.entries.length);
+  const settings = { temperature, max_new_tokens, seed: fresh, onProgress: () => !stopped() };
+  const examinee = {
+    answer: (asked: readonly Dialogue[]) => nurseryReplies(parameters, asked, settings),
+    policy: { parameters, tokenizer: run.tokenizer },
+  };
+  const exam = new Examination(examinee, { split: "validation", dialogues, seed: fresh });
+  const maturity = await measureMaturity(exam, metrics);
+  return stopped() ? null : maturity;
+}
+
+/** Tells a decision: a row of numbers for the record, a line for people. */
+export function reportGate(report: Reporter, entry: GateEntry): void {
+  report.metrics(entry.step, { ...maturityRow(entry), [`gate/${entry.action}`]: 1 });
+  report.note(
+    `gate after ${entry.stage}, step ${entry.step}: ${
+      entry.action.replace("_", " ")
+    }: ${entry.reason}`,
+  );
+}
+
+/** Tells what was measured before the first gated stage. */
+export function reportReference(report: Reporter, entry: ReferenceEntry): void {
+  report.metrics(entry.step, maturityRow(entry));
+}
+
+function maturityRow({ metrics, violations }: Maturity): Record<string, number> {
+  const named = (prefix: string, rates: Readonly<Record<string, { rate: number | null }>>) =>
+    Object.entries(rates).map(([name, { rate }]) => [`${prefix}/${name}`, rate ?? NaN]);
+  return Object.fromEntries([...named("maturity", metrics), ...named("violation", violations)]);
+}
