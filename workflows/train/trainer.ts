@@ -243,7 +243,9 @@ async function measureReference(
   const maturity = await measurePolicy(run, policy, metrics);
   if (maturity === null) return;
   const { stages, audit, log, report } = run;
-  const place = i > 0 ? completedPlace(audit.entries, stages[i - 1]) : FIRST;
+  const place = i > 0
+    ? completedPlace(audit.entries, stages[i - 1])
+    : { stage: stages[0].stage.name, step: 0 };
   const entry = await audit.append({ event: "reference", ...place, rows: log.rows, ...maturity });
   reportReference(report, entry as ReferenceEntry);
 }
