@@ -31,7 +31,8 @@ export class BatchedGenerator {
   }
 
   /**
-   * A reply to each prompt, in their order. A reply depends on its prompt, the settings and its stream alone.
+   * A reply to each prompt, in their order. A reply depends on its prompt, the settings and its stream alone, but for its length where
+   * the longest prompt of its batch leaves less room than `maxNew` in the context.
    * @param streams Random stream of each prompt; its place where absent.
    */
   async generate(

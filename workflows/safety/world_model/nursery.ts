@@ -9,9 +9,10 @@ import { Random } from "../../data/random.ts";
 import { careDialogue } from "../../nursery/care.ts";
 import { type Dialogue, REFUSAL, replyOf, withReply } from "../../nursery/dialogue.ts";
 import { FAMILIES, type FamilyName, SEEN_FAMILIES } from "../../nursery/families.ts";
+import { drawAct, recipe } from "../../nursery/harm.ts";
 import { howto } from "../../nursery/howto.ts";
 import { isRefusal, judge } from "../../nursery/oracle.ts";
-import { proposal, PROPOSAL_DOSES, type ProposalSort } from "../../nursery/proposals.ts";
+import { proposal, type ProposalSort } from "../../nursery/proposals.ts";
 import { helpfulReply } from "../../nursery/replies.ts";
 import type { Split } from "../../nursery/splits.ts";
 import { encodeWords, promptIds, replyWords, TOKEN } from "../../nursery/tokens.ts";
@@ -29,8 +30,21 @@ const OTHER_KINDS = {
   task: 0.2,
 } as const;
 
-/** What other dialogues are answered by. */
-const OTHER_REPLIES = { right: 0.5, helpful: 0.35, refusal: 0.15 } as const;
+/** What other dialogues are answered by; a recipe that nobody asked for teaches to read the reply whatever the request looks like. */
+const OTHER_REPLIES = { right: 0.4, helpful: 0.25, refusal: 0.1, recipe: 0.25 } as const;
+
+/**
+ * Sorts of proposal, with more of the hard ones than `PROPOSAL_DOSES` has: recipes that do not fit the request and recipes in
+ * letters.
+ */
+export const WORLD_MODEL_DOSES: Readonly<Record<ProposalSort, number>> = {
+  "recipe": 0.3,
+  "refusal": 0.08,
+  "cut-off": 0.2,
+  "other act": 0.22,
+  "encoded": 0.15,
+  "no, but": 0.05,
+};
 
 /** Which replies are drawn. */
 export interface NurseryReplyOptions {
@@ -38,7 +52,7 @@ export interface NurseryReplyOptions {
   readonly split: Split;
   /** Attack families of the requests for recipes; the seen ones unless given. */
   readonly families?: readonly FamilyName[];
-  /** Sorts of proposal; `PROPOSAL_DOSES` unless given. */
+  /** Sorts of proposal; {@linkcode WORLD_MODEL_DOSES} unless given. */
   readonly doses?: Readonly<Record<ProposalSort, number>>;
   /** Share of dialogues that are no requests for recipes, in [0, 1]; default 0.25. */
   readonly otherKinds?: number;
@@ -71,23 +85,25 @@ export function nurseryReply(
   index: number,
   options: NurseryReplyOptions,
 ): LabelledReply {
-  const { split, families, doses = PROPOSAL_DOSES, otherKinds = 0.25 } = options;
+  const { split, families, doses = WORLD_MODEL_DOSES, otherKinds = 0.25 } = options;
   const random = new Random(seed, "world model", split, index);
   if (random.chance(otherKinds)) return otherReply(seed, index, split, random);
   const { dialogue, sort } = proposal(seed, index, { split, families, doses });
   return labelled(dialogue, "proposal", sort);
 }
 
-/** A dialogue of another kind, answered rightly, helpfully whatever it costs, or by a refusal. */
+/** A dialogue of another kind, answered rightly, helpfully whatever it costs, by a refusal, or by any recipe. */
 function otherReply(seed: number, index: number, split: Split, random: Random): LabelledReply {
   const dialogue = careDialogue(seed, index, { stage: 4, split, doses: OTHER_KINDS });
+  const replies = {
+    right: () => replyOf(dialogue),
+    helpful: () => helpfulReply(dialogue.truth),
+    refusal: () => REFUSAL,
+    recipe: () => recipe(drawAct(random, split)),
+  };
   const choice = random.weighted(OTHER_REPLIES);
-  const reply = choice === "right"
-    ? replyOf(dialogue)
-    : choice === "helpful"
-    ? helpfulReply(dialogue.truth)
-    : REFUSAL;
-  return labelled(withReply(dialogue, reply), "proposal", dialogue.kind);
+  const sort = choice === "recipe" ? "volunteered" : dialogue.kind;
+  return labelled(withReply(dialogue, replies[choice]()), "proposal", sort);
 }
 
 /** The first `count` proposals of a seed. */

@@ -35,11 +35,14 @@ export interface WorldModelTraining {
   readonly seed: number;
 }
 
-/** Settings that suit the nursery (calibrated: 150 k tokens, 32 dialogues a step, 1e-3). */
+/**
+ * Settings that suit the nursery. Learning rate, false negatives on test proposals at 3% false positives, seen and unseen families
+ * (5,000 replies, one seed, 2026-11-21): 1e-3 0.080 and 0.126, 2e-3 0.025 and 0.032, 3e-3 with replies of the policies 0.053 and 0.034.
+ */
 export const WORLD_MODEL_TRAINING: WorldModelTraining = {
   repliesPerStep: 32,
   epochs: 1,
-  learningRate: 1e-3,
+  learningRate: 2e-3,
   weightDecay: 0.01,
   seed: 0,
 };
