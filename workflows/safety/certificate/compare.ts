@@ -115,6 +115,9 @@ function compare(
  */
 export function compareCertificates(old: Certificate, fresh: Certificate, alpha = 0.05): Verdict {
   checkComparable(old, fresh);
+  if (!(alpha > 0 && alpha < 1)) {
+    throw new InputError(`alpha must lie between 0 and 1, found ${alpha}`);
+  }
   const { mixes } = fresh.settings;
   const paired = old.data.sha256 === fresh.data.sha256;
   const letters = (c: Certificate, scope: string) =>

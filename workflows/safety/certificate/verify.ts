@@ -73,15 +73,21 @@ export function checkHashes(
 /** What a second run observed against what the certificate says the first did. */
 export function checkObservation(
   certificate: Certificate,
-  again: Pick<Observation, "harmful" | "harmless" | "data">,
+  again: Pick<Observation, "harmful" | "harmless" | "data" | "judge">,
   adapter: string,
 ): Difference[] {
   const same = certificate.adapter === adapter;
   return [
-    ...differences(certificate.data.sha256, again.data.sha256, "data.sha256"),
+    ...differences(withoutPaths(certificate.data), withoutPaths(again.data), "data"),
+    ...differences(withoutPaths(certificate.judge), withoutPaths(again.judge), "judge"),
     ...checkRun("harmful", certificate.harmful, again.harmful, same),
     ...checkRun("harmless", certificate.harmless, again.harmless, same),
   ];
+}
+
+/** Files may lie elsewhere by now. */
+function withoutPaths(record: object): unknown {
+  return JSON.parse(JSON.stringify(record, (key, value) => key === "path" ? undefined : value));
 }
 
 function checkRun(what: string, claimed: RunRecord, found: RunRecord, same: boolean): Difference[] {

@@ -99,9 +99,8 @@ export class PatternSet {
     return viewsOf(text, this.normalisation);
   }
 
-  /** Whether some pattern matches some view of the text. */
-  matches(text: string): boolean {
-    const views = this.views(text);
+  /** Whether some pattern matches some view of the text; `views` spares spelling it again. */
+  matches(text: string, views: readonly View[] = this.views(text)): boolean {
     return this.#compiled.some((regex) => views.some((view) => regex.test(view.text)));
   }
 

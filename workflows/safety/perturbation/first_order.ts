@@ -20,7 +20,7 @@ import { NO_TARGET, type TokenBatch } from "../../data/batch.ts";
 import { padBatch } from "../../data/pack/assemble.ts";
 import { EmbeddingTape } from "./capture.ts";
 import { applyEdit, type Edit, type WholeEditSpace } from "./edit_space.ts";
-import type { Guidance, Guide } from "./worst.ts";
+import type { Guess, Guide } from "./worst.ts";
 
 /** A variant of a context: itself, or itself after one edit; at `at`, if anywhere, tokens are scored. */
 interface Variant {
@@ -101,18 +101,18 @@ export class FirstOrder {
   /** A guide for searches over contexts before `reply`. */
   guide(reply: readonly number[]): Guide<number> {
     this.sync();
-    return (space) => this.#predict(space, reply);
+    return {
+      cost: (space) => 3 * (1 + variantsOf(space).length),
+      predict: (space) => this.#predict(space, reply),
+    };
   }
 
   async #predict(
     space: WholeEditSpace<number>,
     reply: readonly number[],
-  ): Promise<Guidance<number>> {
+  ): Promise<Guess<number>[]> {
     const { word, alphabet, editable } = space;
-    if (space.budget < 1 || alphabet.length === 0 && !editable.includes(true)) {
-      return { edits: [], evaluations: 0 };
-    }
-    const edits: { edit: Edit<number>; gain: number }[] = [];
+    const edits: Guess<number>[] = [];
     const swaps = word.flatMap((_, i) => editable[i] && alphabet.length > 0 ? [i] : []);
     const { losses: [clean], scores } = await this.#score([{ word, edit: null }], reply, swaps);
     swaps.forEach((at, s) => {
@@ -139,7 +139,7 @@ export class FirstOrder {
         }
       });
     }
-    return { edits, evaluations: 3 * (1 + variants.length) };
+    return edits;
   }
 
   /** Scores `swaps` of the only variant, or (null) the token that each variant's edit put in. */

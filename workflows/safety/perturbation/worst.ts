@@ -37,16 +37,24 @@ export interface Worst<T> {
   readonly evaluations: number;
 }
 
-/** Edits with what a guide expects them to add to the loss. */
-export interface Guidance<T> {
-  /** Edits and their predicted gains, in any order. */
-  readonly edits: readonly { readonly edit: Edit<T>; readonly gain: number }[];
-  /** Forward passes that the prediction took. */
-  readonly evaluations: number;
+/** An edit with what a guide expects it to add to the loss. */
+export interface Guess<T> {
+  /** One allowed edit. */
+  readonly edit: Edit<T>;
+  /** Predicted gain. */
+  readonly gain: number;
 }
 
 /** Predicts the gain of every allowed edit. */
-export type Guide<T> = (space: WholeEditSpace<T>) => Promise<Guidance<T>> | Guidance<T>;
+export interface Guide<T> {
+  /** Forward passes that a prediction takes; a backward pass counts as two. */
+  cost(space: WholeEditSpace<T>): number;
+  /** Guesses in any order. */
+  predict(space: WholeEditSpace<T>): Promise<readonly Guess<T>[]> | readonly Guess<T>[];
+}
+
+/** A guide is asked only where it costs at most this share of a round's forward passes. */
+const MOST_GUIDANCE = 0.5;
 
 /** Sequences given to the loss at once. */
 const BATCH = 256;
@@ -120,9 +128,14 @@ export async function searchMaximum<T>(
   let worst = { perturbation: current.word, loss: clean };
   let spent = 1;
   for (let round = current.budget; round > 0 && spent < most; round--) {
-    const { edits, evaluations } = await promising(current, random, guide);
-    spent += evaluations;
-    const tries = edits.slice(0, Math.max(0, Math.ceil((most - spent) / round)));
+    const share = Math.ceil((most - spent) / round);
+    const cost = guide?.cost(current) ?? Infinity;
+    const guided = cost <= MOST_GUIDANCE * share;
+    const edits = guided
+      ? interleaved(await guide!.predict(current), random)
+      : shuffled(allowedEdits(current), random);
+    if (guided) spent += cost;
+    const tries = edits.slice(0, guided ? share - cost : share);
     if (tries.length === 0) break;
     const next = tries.map((edit) => applyEdit(current, edit));
     const losses = await lossesOf(loss, next.map(({ word }) => word));
@@ -134,19 +147,17 @@ export async function searchMaximum<T>(
   return { ...worst, clean, exact: false, evaluations: spent };
 }
 
-/** Allowed edits, the most promising first. */
-async function promising<T>(
-  space: WholeEditSpace<T>,
-  random: Random,
-  guide?: Guide<T>,
-): Promise<{ edits: Edit<T>[]; evaluations: number }> {
-  if (!guide) {
-    const edits = allowedEdits(space);
-    return { edits: random.sample(edits, edits.length), evaluations: 0 };
-  }
-  const { edits, evaluations } = await guide(space);
-  const shuffled = random.sample(edits, edits.length).sort((a, b) => b.gain - a.gain);
-  return { edits: shuffled.map(({ edit }) => edit), evaluations };
+/** The kinds of edit in turn, each the most promising first: a first-order guess is worth more for some kinds than for others. */
+function interleaved<T>(guesses: readonly Guess<T>[], random: Random): Edit<T>[] {
+  const byKind = Map.groupBy(shuffled(guesses, random), ({ edit }) => edit.kind);
+  const lists = [...byKind.values()].map((list) => list.sort((a, b) => b.gain - a.gain));
+  const longest = Math.max(0, ...lists.map((list) => list.length));
+  return Array.from({ length: longest }, (_, i) => lists.flatMap((list) => list[i] ?? []))
+    .flat().map(({ edit }) => edit);
+}
+
+function shuffled<T>(items: readonly T[], random: Random): T[] {
+  return random.sample(items, items.length);
 }
 
 /** Exact where the ball fits the budget of forward passes, otherwise a search with that budget. */
