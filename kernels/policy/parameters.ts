@@ -62,8 +62,6 @@ export class Parameters {
   readonly gpu: Gpu;
   /** The policy's architecture. */
   readonly config: PolicyConfig;
-  /** Its adapters. */
-  readonly lora: Lora | null;
   /** Element type of operands and kept activations. */
   readonly precision: Precision;
   /** All parameters, flat. */
@@ -75,6 +73,8 @@ export class Parameters {
   /** The floats [0, trainableEnd) are trained. */
   readonly trainableEnd: number;
   readonly #slots = new Map<string, Slot>();
+  readonly #lora: Lora | null;
+  #withoutAdapters = false;
   /** The float16 copy of theta, and what makes it; null in float32. */
   readonly #halves: Tensor | null;
   readonly #castAll: Tape | null;
@@ -86,7 +86,7 @@ export class Parameters {
   constructor(gpu: Gpu, config: PolicyConfig, options: ParameterOptions = {}) {
     this.gpu = gpu;
     this.config = config;
-    this.lora = options.lora ?? null;
+    this.#lora = options.lora ?? null;
     this.precision = options.precision ?? "f32";
     const half = this.precision === "f16";
     if (half && !gpu.hasF16) {
@@ -99,7 +99,7 @@ export class Parameters {
     const isTrained = trainedBy(options);
     const specs = [
       ...storedSpecs(config),
-      ...loraSpecs(config, this.lora),
+      ...loraSpecs(config, this.#lora),
       ...(options.extra ?? []),
     ];
     const trained = specs.filter((spec) => isTrained(spec.name));
@@ -138,6 +138,22 @@ export class Parameters {
       operand.grad = tensor.grad;
       this.#slots.set(spec.name, { spec, at, tensor, operand });
       at += size(spec);
+    }
+  }
+
+  /** Its adapters. */
+  get lora(): Lora | null {
+    return this.#withoutAdapters ? null : this.#lora;
+  }
+
+  /** Records the policy as it is under its adapters: what `record` records does not know them. */
+  withoutAdapters<T>(record: () => T): T {
+    const before = this.#withoutAdapters;
+    this.#withoutAdapters = true;
+    try {
+      return record();
+    } finally {
+      this.#withoutAdapters = before;
     }
   }
 
