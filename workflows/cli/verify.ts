@@ -40,10 +40,11 @@ export function verifyCommand(): Command<typeof OPTIONS> {
     async run({ values, note }) {
       const all = !values.golden && !values.answers && !values.invariants;
       const golden = values.golden ?? (all ? OWN : null);
-      const answers = values.answers ?? (all ? join(OWN, "answers.json") : null);
+      const own = all ? ["answers.json", "theory.json"].map((name) => join(OWN, name)) : [];
+      const answers = values.answers === undefined ? own : [values.answers];
       // Bad paths are told before a device is opened.
       const folders = golden === null ? [] : await goldenFolders(golden);
-      const known = answers === null ? [] : await readAnswers(answers);
+      const known = (await Promise.all(answers.map(readAnswers))).flat();
 
       const print = values.json ? note : (line: string) => console.log(line);
       const results: CaseResult[] = [];

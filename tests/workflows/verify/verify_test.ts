@@ -183,12 +183,12 @@ Deno.test("verify: known answers pass, and one that is off fails", async () => {
     await Deno.copyFile(path, copy);
     await changeJson(copy, ({ cases }) => {
       cases[1].expected.cpUpper += 1e-9;
-      cases[2].expected.wilsonUpper = 0.5;
+      cases[2].expected.bayesUpper = 0.5;
       cases[3].id = "infant.unheard-of/1";
     });
     const off = await verify("--answers", copy);
     assertEquals([off.code, off.json.passed, off.json.failed], [1, 5, 1], off.stderr);
-    assertEquals(off.json.not_covered, [`${json.cases[2].id}: wilsonUpper`, "infant.unheard-of/1"]);
+    assertEquals(off.json.not_covered, [`${json.cases[2].id}: bayesUpper`, "infant.unheard-of/1"]);
     await changeJson(copy, ({ cases }) => cases[0].inputs.k = "many");
     const malformed = await verify("--answers", copy);
     assertEquals(malformed.code, 2);
