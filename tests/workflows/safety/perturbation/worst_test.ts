@@ -66,14 +66,18 @@ Deno.test("worst: with enough evaluations for one edit, search is exact", async 
   );
 });
 
-Deno.test("worst: a guide is followed, its cost is counted, and a wrong one only costs", async () => {
+Deno.test("worst: a guide is followed and its cost counted; one that costs over half of a round is not asked", async () => {
   const space = { word: [0, 0, 0, 0], alphabet: [0, 1, 2], budget: 1 };
   const edit = { kind: "replace", at: 3, item: 2 } as const;
   const loss: BatchLoss<number> = (words) => words.map((w) => Number(w.join() === "0,0,0,2"));
-  const guide = () => ({ edits: [{ edit, gain: 1 }], evaluations: 3 });
+  const guide = { cost: () => 3, predict: () => [{ edit, gain: 1 }] };
   const random = new Random(1);
-  const found = await searchMaximum(space, loss, { evaluations: 5, random, guide });
+  const found = await searchMaximum(space, loss, { evaluations: 7, random, guide });
   assertEquals([found.loss, found.evaluations], [1, 5]);
+  const asked: number[] = [];
+  const dear = { cost: () => 4, predict: () => (asked.push(1), []) };
+  const blind = await searchMaximum(space, loss, { evaluations: 7, random, guide: dear });
+  assertEquals([asked.length, blind.evaluations], [0, 7]);
 });
 
 Deno.test("worst: exact is chosen where the ball fits the budget, and said", async () => {
