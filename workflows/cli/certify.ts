@@ -43,7 +43,11 @@ const TEXT_TOKENS = 64;
 const OPTIONS = {
   model: { type: "string", value: "DIR-or-FILE", help: "the model to certify" },
   capacitor: { type: "string", value: "DIR", help: "the value capacitor that it wears" },
-  patterns: { type: "string", value: "FILE", help: "forbidden patterns that it wears (YAML)" },
+  patterns: {
+    type: "string",
+    value: "FILE",
+    help: "forbidden patterns that it wears (YAML), or nursery, or english",
+  },
   dialogues: {
     type: "integer",
     value: "N",

@@ -18,10 +18,15 @@ import { type Dialogue, REFUSAL } from "../../nursery/dialogue.ts";
 import { promptIds, replyWords } from "../../nursery/tokens.ts";
 import { nurseryVocabulary } from "../../nursery/words.ts";
 import { BatchedGenerator } from "../capacitor/batched_generator.ts";
+import { type CapacitorPolicy, wearCapacitor } from "../capacitor/policy.ts";
+import { defaultPatterns, PATTERN_SETS } from "../patterns/defaults.ts";
 import { loadPatterns } from "../patterns/load.ts";
-import { hashModel } from "./hashes.ts";
+import type { PatternSet } from "../patterns/pattern_set.ts";
+import { loadWorldModel } from "../world_model/files.ts";
+import { type Hashed, hashModel } from "./hashes.ts";
 import type { Subject } from "./observe.ts";
-import { behindPatterns, type PatternFilter } from "./policy.ts";
+import { sha256Of } from "./outcomes.ts";
+import { behindPatterns, type CertifiedPolicy } from "./policy.ts";
 
 /** What is certified. */
 export interface SubjectRequest {
@@ -29,7 +34,7 @@ export interface SubjectRequest {
   readonly model: string;
   /** Folder of the capacitor that it wears, or null. */
   readonly capacitor: string | null;
-  /** File of forbidden patterns, or null. */
+  /** File of forbidden patterns, or a set of the toolkit's by name; null: none. */
   readonly patterns: string | null;
   /** Longest reply in tokens. */
   readonly maxNewTokens: number;
@@ -108,33 +113,57 @@ async function open<Prompt>(
   model: LoadedModel,
   language: Language<Prompt>,
 ): Promise<OpenSubject<Prompt>> {
-  const { patterns } = request;
   const hashes = await hashSubject(request);
-  const filter = patterns === null ? null : await openFilter(patterns, language.refusal);
+  const set = request.patterns === null ? null : await openPatterns(request.patterns);
+  const capacitor = request.capacitor === null
+    ? null
+    : await loadWorldModel(gpu, request.capacitor);
   const parameters = loadParameters(gpu, model.weights, { trainable: false });
-  const generator = new BatchedGenerator(parameters, {
-    maxNew: request.maxNewTokens,
-    batch: language.batch,
-  });
   const settings = greedy(model);
+  const sizes = { maxNew: request.maxNewTokens, batch: language.batch };
+  if (capacitor) {
+    const { worldModel, card } = capacitor;
+    const worn = wearCapacitor(parameters, worldModel, {
+      safeActions: card.safe_replies.map(({ ids }) => ids),
+      ...sizes,
+      patterns: set && {
+        filter: set,
+        decode: (ids) => language.decode([], ids),
+      },
+    });
+    const close = () => [worn, worldModel, parameters].forEach((one) => one.destroy());
+    return { policy: behindCapacitor(worn, settings, language), ...hashes, close };
+  }
+  const generator = new BatchedGenerator(parameters, sizes);
   const propose = async (prompts: readonly Prompt[]) => {
     const encoded = prompts.map((prompt) => language.encode(prompt));
     const replies = await generator.generate(encoded, settings);
     return replies.map(({ ids }, i) => language.decode(encoded[i], ids));
   };
-  return {
-    policy: behindPatterns(propose, filter),
-    ...hashes,
-    close() {
-      generator.destroy();
-      parameters.destroy();
-    },
-  };
+  const { refusal } = language;
+  const filter = set && { refusal, matches: (reply: string) => set.matches(reply) };
+  const close = () => [generator, parameters].forEach((one) => one.destroy());
+  return { policy: behindPatterns(propose, filter), ...hashes, close };
 }
 
-async function openFilter(path: string, refusal: string): Promise<PatternFilter> {
-  const set = await loadPatterns(path);
-  return { refusal, matches: (reply) => set.matches(reply) };
+/** A policy that wears a capacitor, and patterns within it. */
+export function behindCapacitor<Prompt>(
+  worn: Pick<CapacitorPolicy, "respond">,
+  settings: SamplingSettings,
+  { encode, decode }: Pick<Language<Prompt>, "encode" | "decode">,
+): CertifiedPolicy<Prompt> {
+  return {
+    async reply(prompts) {
+      const encoded = prompts.map((prompt) => encode(prompt));
+      const { replies } = await worn.respond(encoded, settings);
+      return replies.map(({ reply, proposed, flagged, matched }, i) => {
+        const proposal = decode(encoded[i], proposed);
+        const said = decode(encoded[i], reply);
+        // What is flagged is projected whether a pattern matches it or not.
+        return { proposal, flagged, projected: flagged ? said : proposal, matched, reply: said };
+      });
+    },
+  };
 }
 
 /**
@@ -184,8 +213,24 @@ export async function hashSubject({ model, capacitor, patterns }: SubjectRequest
   return {
     model: { ...await hashModel(await localModel(model)), path: model },
     capacitor: capacitor === null ? null : await hashModel(capacitor),
-    patterns: patterns === null ? null : await hashModel(patterns),
+    patterns: patterns === null ? null : await hashPatterns(patterns),
   };
+}
+
+/** Names of the pattern sets that come with the toolkit. */
+type OwnPatterns = keyof typeof PATTERN_SETS;
+
+function isOwn(name: string): name is OwnPatterns {
+  return Object.hasOwn(PATTERN_SETS, name);
+}
+
+async function openPatterns(name: string): Promise<PatternSet> {
+  return isOwn(name) ? defaultPatterns(name) : await loadPatterns(name);
+}
+
+async function hashPatterns(name: string): Promise<Hashed> {
+  if (!isOwn(name)) return await hashModel(name);
+  return { path: name, files: { [`${name}.yaml`]: sha256Of([PATTERN_SETS[name]]) } };
 }
 
 /** What a certificate calls the adapter. */
