@@ -67,7 +67,8 @@ export function attention(
   checkFused(qkv, tokens, config, headStride);
   checkIndices(starts, tokens);
   const kernels = attentionKernels(tape.gpu, headDim, headStride, schedule);
-  const { size, sameHead, forward, queries, keys } = kernels.schedule;
+  const { size, sameHead, textures, forward, queries, keys } = kernels.schedule;
+  const operand = (tensor: Tensor) => textures ? tape.mirror(tensor) : tensor;
   const sizes = { rows, length, ...headSizes(config, headStride) };
   const overrides = { SAME_HEAD: Number(sameHead) };
   const groups = (pairs: number, block: number) =>
@@ -77,9 +78,10 @@ export function attention(
   const out = tape.tensor(`${qkv.name}.attention`, [tokens, heads * headStride], dtype);
   const stats = tape.tensor(`${qkv.name}.stats`, [tokens, heads * 4]);
   const stride4 = qkv.stride / 4;
+  const read = operand(qkv);
   tape.dispatch({
     kernel: kernels.forward({ OUT: out }),
-    bindings: { queries: qkv, keys: qkv, starts, cursor: starts, out, stats },
+    bindings: { queries: read, keys: read, starts, cursor: starts, out, stats },
     uniforms: { ...sizes, cached: 0, capacity: length, q_stride4: stride4, kv_stride4: stride4 },
     overrides,
     groups: groups(rows * heads, forward),
@@ -93,9 +95,10 @@ export function attention(
     const d_out = out.grad!;
     const d_qkv = tape.tensor(`d_${qkv.name}`, qkv.shape);
     const uniforms = { ...sizes, stride4 };
+    const given = { qkv: operand(qkv), d_out: operand(d_out) };
     tape.dispatch({
       kernel: kernels.backwardQueries({ OUT: out }),
-      bindings: { qkv, out, d_out, stats, d_qkv },
+      bindings: { ...given, out, stats, d_qkv },
       uniforms,
       overrides,
       groups: groups(rows * heads, queries),
@@ -104,7 +107,7 @@ export function attention(
     });
     tape.dispatch({
       kernel: kernels.backwardKeys,
-      bindings: { qkv, d_out, stats, d_qkv },
+      bindings: { ...given, stats, d_qkv },
       uniforms,
       overrides,
       groups: groups(rows * kvHeads, keys),

@@ -120,7 +120,7 @@ export function attentionCached(
   const block = length === 1 ? 1 : forward;
   const stats = tape.tensor(`${qkv.name}.stats`, [tokens, config.heads * 4]);
   tape.dispatch({
-    kernel: (length === 1 ? kernels.decodeAlone : kernels.forward)({ OUT: out }),
+    kernel: (length === 1 ? kernels.decodeAlone : kernels.cached)({ OUT: out }),
     bindings: { queries: qkv, keys, starts, cursor, out, stats },
     uniforms: { ...sizes, k_at: 0, cached: 1 },
     overrides: { SAME_HEAD: Number(sameHead) },

@@ -22,6 +22,7 @@
 import type { Gpu } from "../gpu/device.ts";
 import { type ElementKernel, elementKernel } from "../gpu/elements.ts";
 import { defineKernel, type Kernel } from "../gpu/kernel.ts";
+import { readTextures } from "../gpu/texture.ts";
 import attentionCode from "./attention.wgsl" with { type: "text" };
 import keysCode from "./attention_backward_keys.wgsl" with { type: "text" };
 import queriesCode from "./attention_backward_queries.wgsl" with { type: "text" };
@@ -34,6 +35,8 @@ export interface AttentionSchedule {
   readonly size: number;
   /** Neighbouring invocations take the blocks of one head (GPUs), not the same block of different heads. */
   readonly sameHead: boolean;
+  /** Rows of other tokens are read from textures. */
+  readonly textures: boolean;
   /** Query rows per invocation, forward. */
   readonly forward: number;
   /** Query rows per invocation, gradient of the queries. */
@@ -50,9 +53,11 @@ export interface AttentionSchedule {
 export interface AttentionKernels {
   readonly schedule: AttentionSchedule;
   readonly forward: ElementKernel;
+  /** `forward` over a cache, which is a buffer. */
+  readonly cached: ElementKernel;
   readonly backwardQueries: ElementKernel;
   readonly backwardKeys: Kernel;
-  /** `forward` with blocks of one query. */
+  /** `cached` with blocks of one query. */
   readonly decodeAlone: ElementKernel;
   readonly decodeShared: Kernel;
 }
@@ -61,12 +66,17 @@ export interface AttentionKernels {
 const WORKGROUP_BYTES = 16_384;
 
 /** The schedule for heads of `headStride` floats. */
-export function attentionSchedule(software: boolean, headStride: number): AttentionSchedule {
+export function attentionSchedule(
+  software: boolean,
+  headStride: number,
+  textures: boolean = software,
+): AttentionSchedule {
   if (software) {
     const fit = (vectors: number) => Math.max(1, Math.min(8, Math.floor(4 * vectors / headStride)));
     return {
       size: 8,
       sameHead: false,
+      textures,
       forward: fit(64),
       queries: fit(32),
       keys: fit(32),
@@ -79,6 +89,7 @@ export function attentionSchedule(software: boolean, headStride: number): Attent
   return {
     size: 64,
     sameHead: true,
+    textures,
     forward: 1,
     queries: 1,
     keys: 1,
@@ -94,7 +105,11 @@ export function attentionKernels(
   gpu: Gpu,
   headDim: number,
   headStride: number,
-  schedule: AttentionSchedule = attentionSchedule(gpu.info.software, headStride),
+  schedule: AttentionSchedule = attentionSchedule(
+    gpu.info.software,
+    headStride,
+    gpu.fastTextures,
+  ),
 ): AttentionKernels {
   const key = JSON.stringify([headDim, schedule]);
   const found = made.get(key);
@@ -105,15 +120,26 @@ export function attentionKernels(
   const queryBlock = (rows: number) => ({ ...unrolled, QB: rows, QB_LAST: rows - 1 });
   const tail = [0, 1, 2, 3].map((lane) => headStride - 4 + lane < headDim ? 1 : 0).join(", ");
   const keyBlock = { ...unrolled, KN: schedule.keys, HD4_LAST: HD4 - 1, TAIL: tail };
+  const reading = (code: string, names: readonly string[]) =>
+    schedule.textures ? readTextures(code, names) : code;
   const kernels: AttentionKernels = {
     schedule,
-    forward: elementKernel("attention", attentionCode, queryBlock(schedule.forward)),
+    forward: elementKernel(
+      "attention",
+      reading(attentionCode, ["queries", "keys"]),
+      queryBlock(schedule.forward),
+    ),
+    cached: elementKernel("attention", attentionCode, queryBlock(schedule.forward)),
     backwardQueries: elementKernel(
       "attention_backward_queries",
-      queriesCode,
+      reading(queriesCode, ["qkv", "d_out"]),
       queryBlock(schedule.queries),
     ),
-    backwardKeys: defineKernel("attention_backward_keys", keysCode, keyBlock),
+    backwardKeys: defineKernel(
+      "attention_backward_keys",
+      reading(keysCode, ["qkv", "d_out"]),
+      keyBlock,
+    ),
     decodeAlone: elementKernel("attention", attentionCode, queryBlock(1)),
     decodeShared: defineKernel("attention_decode", decodeCode, {
       LANES: lanes,

@@ -27,6 +27,11 @@ export interface AdapterInfo {
   readonly software: boolean;
 }
 
+/**
+ * How a matrix product is cut: a block of C per invocation, with operands from textures or from buffers, or tiles shared by a workgroup.
+ */
+export type MatmulSchedule = "textures" | "registers" | "tiled";
+
 /** Longest message of the driver that is passed on: shader errors quote code. */
 const MESSAGE = 2000;
 
@@ -46,7 +51,11 @@ export class Gpu {
   readonly hasF16: boolean;
   /** Timestamp queries were asked for and are there. */
   readonly hasTimestamps: boolean;
-  /** Compiled pipelines by kernel key; filled by `kernel.ts`. */
+  /** Loads from textures are much cheaper than from buffers; see `texture.ts`. */
+  readonly fastTextures: boolean;
+  /** The schedule of matrix products where an operation does not ask for one; see `matmul/matmul.ts`. */
+  readonly matmulSchedule: MatmulSchedule;
+  /** Compiled pipelines by code and overrides; filled by `kernel.ts`. */
   readonly pipelines: Map<string, unknown> = new Map();
   /** Counts since opening, asserted by tests. */
   readonly counts = { dispatches: 0, submits: 0, readbacks: 0, buffers: 0, bufferBytes: 0 };
@@ -60,6 +69,8 @@ export class Gpu {
     this.info = info;
     this.hasF16 = device.features.has("shader-f16");
     this.hasTimestamps = device.features.has("timestamp-query");
+    this.fastTextures = info.software;
+    this.matmulSchedule = info.software ? "textures" : "tiled";
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault?.();
       this.#error ??= new DeviceError(

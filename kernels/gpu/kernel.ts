@@ -10,8 +10,9 @@
  */
 import { DeviceError, InputError } from "../errors.ts";
 import { type Gpu, STORAGE_BUFFERS_PER_KERNEL } from "./device.ts";
+import { TEXTURE_LAYOUT } from "./texture.ts";
 
-/** A storage binding as declared in the shader. */
+/** A buffer or texture as declared in the shader. */
 export interface BindingSpec {
   /** Name of the variable. */
   readonly name: string;
@@ -21,6 +22,8 @@ export interface BindingSpec {
   readonly access: "read" | "read_write";
   /** Its elements are float16; otherwise they have 4 bytes. */
   readonly half: boolean;
+  /** It is a texture, see `texture.ts`; otherwise a buffer. */
+  readonly texture: boolean;
 }
 
 /** One 4-byte field of the kernel's uniform struct. */
@@ -37,14 +40,12 @@ export interface Kernel {
   readonly name: string;
   /** WGSL. */
   readonly code: string;
-  /** Storage buffers, by number. */
+  /** Storage buffers and textures, by number. */
   readonly bindings: readonly BindingSpec[];
   /** Fields of the uniform struct, in order. */
   readonly uniforms: readonly UniformField[];
   /** Binding index of the uniform struct, or -1. */
   readonly uniformIndex: number;
-  /** Distinguishes kernels of one name with other constants. */
-  readonly key: string;
 }
 
 /** A compiled kernel. */
@@ -105,17 +106,27 @@ export function defineKernel(
   );
   for (const [, index, access, binding, type] of code.matchAll(pattern)) {
     const half = type.replace(/\w+/g, (word) => aliases.get(word) ?? word).includes("f16");
-    const spec = { name: binding, index: Number(index), half };
+    const spec = { name: binding, index: Number(index), half, texture: false };
     bindings.push({ ...spec, access: access as BindingSpec["access"] });
   }
   if (bindings.length > STORAGE_BUFFERS_PER_KERNEL) {
     throw new Error(`kernel ${name} binds ${bindings.length} buffers, WebGPU promises 8`);
   }
+  const textures =
+    /@group\(0\)\s*@binding\((\d+)\)\s*var\s+(\w+)\s*:\s*texture_storage_2d<rgba32float,\s*read>/g;
+  for (const [, index, binding] of code.matchAll(textures)) {
+    bindings.push({
+      name: binding,
+      index: Number(index),
+      access: "read",
+      half: false,
+      texture: true,
+    });
+  }
   const uniform = code.match(/@group\(0\)\s*@binding\((\d+)\)\s*var<uniform>\s*\w+\s*:\s*(\w+)/);
   const uniforms = uniform ? parseStruct(name, code, uniform[2]) : [];
   const uniformIndex = uniform ? Number(uniform[1]) : -1;
-  const key = `${name} ${JSON.stringify(constants)}`;
-  return { name, code, bindings, uniforms, uniformIndex, key };
+  return { name, code, bindings, uniforms, uniformIndex };
 }
 
 function parseStruct(kernel: string, code: string, struct: string): UniformField[] {
@@ -130,21 +141,20 @@ function parseStruct(kernel: string, code: string, struct: string): UniformField
 
 /** Compiles a kernel for a device, once per set of overrides. */
 export function compileKernel(gpu: Gpu, kernel: Kernel, overrides: Overrides = {}): CompiledKernel {
-  const key = `${kernel.key} ${JSON.stringify(overrides)}`;
+  const key = `${kernel.code} ${JSON.stringify(overrides)}`;
   const cached = gpu.pipelines.get(key) as CompiledKernel | undefined;
   if (cached) return cached;
   const { device } = gpu;
-  const entries: GPUBindGroupLayoutEntry[] = kernel.bindings.map(({ index, access }) => ({
-    binding: index,
-    visibility: GPUShaderStage.COMPUTE,
-    buffer: { type: access === "read" ? "read-only-storage" : "storage" },
-  }));
+  const visibility = GPUShaderStage.COMPUTE;
+  const entries: GPUBindGroupLayoutEntry[] = kernel.bindings.map(({ index, access, texture }) =>
+    texture ? { binding: index, visibility, storageTexture: TEXTURE_LAYOUT } : {
+      binding: index,
+      visibility,
+      buffer: { type: access === "read" ? "read-only-storage" : "storage" },
+    }
+  );
   if (kernel.uniformIndex >= 0) {
-    entries.push({
-      binding: kernel.uniformIndex,
-      visibility: GPUShaderStage.COMPUTE,
-      buffer: { type: "uniform" },
-    });
+    entries.push({ binding: kernel.uniformIndex, visibility, buffer: { type: "uniform" } });
   }
   const label = kernel.name;
   const layout = device.createBindGroupLayout({ label, entries });

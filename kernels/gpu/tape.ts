@@ -13,6 +13,7 @@ import { type Dispatch, MAX_LOOP_ITERATIONS } from "./dispatch.ts";
 import { type CompiledKernel, compileKernel, packUniforms } from "./kernel.ts";
 import { planSlots } from "./plan.ts";
 import { type DType, type Place, Tensor } from "./tensor.ts";
+import { createImage, encodeCopy, type Image, imageBytes } from "./texture.ts";
 
 interface Step {
   readonly dispatch: Dispatch;
@@ -20,7 +21,10 @@ interface Step {
   group?: GPUBindGroup;
 }
 
-type Op = { readonly step: Step } | { readonly clear: Tensor };
+type Op =
+  | { readonly step: Step }
+  | { readonly clear: Tensor }
+  | { readonly mirror: { readonly from: Tensor; readonly to: Tensor } };
 
 /** Called while a replay is encoded, after all dispatches; used to copy results into a ring. */
 export type EncodeHook = (encoder: GPUCommandEncoder) => void;
@@ -36,6 +40,7 @@ export class Tape {
   #recordBackward = true;
   #kept = new Set<Place>();
   #slots: GPUBuffer[] = [];
+  #images: Image[] = [];
   #uniforms: GPUBuffer | null = null;
   #compiled = false;
   #destroyed = false;
@@ -75,9 +80,14 @@ export class Tape {
         );
       }
     }
-    for (const { name, half } of kernel.bindings) {
+    for (const { name, half, texture } of kernel.bindings) {
       const tensor = bindings[name];
       if (!tensor) throw new Error(`kernel ${kernel.name}: nothing is bound to ${name}`);
+      if (texture !== tensor.inTexture) {
+        throw new Error(
+          `kernel ${kernel.name}: ${name} is no ${texture ? "texture" : "buffer"}: ${tensor.name}`,
+        );
+      }
       if (half !== (tensor.dtype === "f16")) {
         throw new InputError(
           `kernel ${kernel.name}: ${name} must ${half ? "" : "not "}be f16, ` +
@@ -92,6 +102,21 @@ export class Tape {
   clear(tensor: Tensor): void {
     this.#checkOpen(`clear ${tensor.name}`);
     this.#ops.push({ clear: tensor });
+  }
+
+  /**
+   * Appends a copy of a float32 tensor, as it is now, into a texture; see `texture.ts`. Kernels that read it must be recorded
+   * while it is up to date: the copy does not follow later changes.
+   */
+  mirror(tensor: Tensor): Tensor {
+    this.#checkOpen(`mirror ${tensor.name}`);
+    if (tensor.dtype !== "f32") {
+      throw new InputError(`${tensor.name}: only float32 has textures, found ${tensor.dtype}`);
+    }
+    const place: Place = { buffer: null, image: null, bytes: Math.ceil(tensor.bytes / 16) * 16 };
+    const to = new Tensor(tensor.name, tensor.shape, tensor.dtype, place);
+    this.#ops.push({ mirror: { from: tensor, to } });
+    return to;
   }
 
   #checkOpen(what: string): void {
@@ -151,7 +176,8 @@ export class Tape {
 
   /** Bytes of the buffers this tape owns. */
   get bytes(): number {
-    return this.#slots.reduce((sum, slot) => sum + slot.size, 0) + (this.#uniforms?.size ?? 0);
+    return this.#slots.reduce((sum, slot) => sum + slot.size, 0) + (this.#uniforms?.size ?? 0) +
+      this.#images.reduce((sum, image) => sum + imageBytes(image), 0);
   }
 
   /** Floating-point operations per replay, as far as kernels state them. */
@@ -196,6 +222,11 @@ export class Tape {
   #allocate(): void {
     const uses: { place: Place; write: boolean; name: string }[][] = this.#ops.map((op) => {
       if ("clear" in op) return [{ place: op.clear.place, write: true, name: op.clear.name }];
+      if ("mirror" in op) {
+        const { from, to } = op.mirror;
+        const name = `mirror of ${to.name}`;
+        return [{ place: from.place, write: false, name }, { place: to.place, write: true, name }];
+      }
       const { kernel, bindings } = op.step.dispatch;
       return kernel.bindings.map(({ name, access }) => ({
         place: bindings[name].place,
@@ -203,19 +234,27 @@ export class Tape {
         name: `${bindings[name].name} in ${kernel.name}`,
       }));
     });
-    const { slotOf, slotBytes } = planSlots(uses, this.#kept);
+    const { slotOf, slotBytes, slotIsImage } = planSlots(uses, this.#kept);
     const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
-    this.#slots = slotBytes.map((bytes, i) =>
-      this.gpu.createBuffer(`${this.name} slot ${i}`, bytes, STORAGE | COPY_SRC | COPY_DST)
-    );
-    for (const [place, slot] of slotOf) place.buffer = this.#slots[slot];
+    const slots = slotBytes.map((bytes, i) => {
+      const label = `${this.name} slot ${i}`;
+      if (slotIsImage[i]) return createImage(this.gpu, label, bytes);
+      return this.gpu.createBuffer(label, bytes, STORAGE | COPY_SRC | COPY_DST);
+    });
+    for (const [place, slot] of slotOf) {
+      if (slotIsImage[slot]) place.image = slots[slot] as Image;
+      else place.buffer = slots[slot] as GPUBuffer;
+    }
+    this.#slots = slots.filter((_, i) => !slotIsImage[i]) as GPUBuffer[];
+    this.#images = slots.filter((_, i) => slotIsImage[i]) as Image[];
   }
 
   #bind(step: Step, uniformOffset: number): GPUBindGroup {
     const { kernel, bindings } = step.dispatch;
     const most = this.gpu.device.limits.maxStorageBufferBindingSize;
-    const entries: GPUBindGroupEntry[] = kernel.bindings.map(({ name, index }) => {
+    const entries: GPUBindGroupEntry[] = kernel.bindings.map(({ name, index, texture }) => {
       const tensor = bindings[name];
+      if (texture) return { binding: index, resource: tensor.place.image!.view };
       if (tensor.bytes > most) {
         throw new InputError(
           `${tensor.name} [${tensor.shape}] needs ${
@@ -254,11 +293,10 @@ export class Tape {
     this.compile();
     let pass: GPUComputePassEncoder | null = null;
     for (const op of this.#ops) {
-      if ("clear" in op) {
+      if (!("step" in op)) {
         pass?.end();
         pass = null;
-        const { place, offset, bytes } = op.clear;
-        encoder.clearBuffer(place.buffer!, offset, bytes);
+        encodeTransfer(encoder, op);
         continue;
       }
       pass ??= encoder.beginComputePass({ label: this.name });
@@ -278,8 +316,8 @@ export class Tape {
     const encoder = this.gpu.device.createCommandEncoder({ label: `${this.name} (profiled)` });
     let i = 0;
     for (const op of this.#ops) {
-      if ("clear" in op) {
-        encoder.clearBuffer(op.clear.place.buffer!, op.clear.offset, op.clear.bytes);
+      if (!("step" in op)) {
+        encodeTransfer(encoder, op);
         continue;
       }
       const { dispatch, compiled, group } = op.step;
@@ -308,10 +346,24 @@ export class Tape {
   destroy(): void {
     this.#destroyed = true;
     for (const slot of this.#slots) slot.destroy();
+    for (const { texture } of this.#images) texture.destroy();
     this.#uniforms?.destroy();
     this.#slots = [];
+    this.#images = [];
     this.#ops = [];
   }
+}
+
+/** Encodes what is not a kernel: a zeroed tensor, or one copied into its texture. */
+function encodeTransfer(encoder: GPUCommandEncoder, op: Exclude<Op, { step: Step }>): void {
+  if ("clear" in op) {
+    const { place, offset, bytes } = op.clear;
+    encoder.clearBuffer(place.buffer!, offset, bytes);
+    return;
+  }
+  const { from, to } = op.mirror;
+  const source = { buffer: from.place.buffer!, offset: from.offset, bytes: to.place.bytes };
+  encodeCopy(encoder, source, to.place.image!);
 }
 
 /** Workgroups for `invocations` one-dimensional invocations, folded into two axes where one is too short. */

@@ -8,6 +8,7 @@
  */
 import { InputError } from "../errors.ts";
 import type { Gpu } from "./device.ts";
+import type { Image } from "./texture.ts";
 
 /** Element types that kernels store. */
 export type DType = "f32" | "u32" | "f16";
@@ -20,10 +21,12 @@ export function paddedColumns(columns: number): number {
   return Math.ceil(columns / 4) * 4;
 }
 
-/** Where a tensor's bytes lie. Transient until `buffer` is set by the tape. */
+/** Where a tensor's bytes lie. Transient until `buffer` (or `image`) is set by the tape. */
 export interface Place {
   /** The buffer; null until the tape has planned its memory. */
   buffer: GPUBuffer | null;
+  /** The texture, null until the tape has planned its memory; absent for the many tensors that lie in a buffer. */
+  image?: Image | null;
   /** Bytes needed. */
   readonly bytes: number;
 }
@@ -89,6 +92,11 @@ export class Tensor {
   /** Stored bytes. */
   get bytes(): number {
     return this.stored * DTYPE_BYTES[this.dtype];
+  }
+
+  /** Whether it lies in a texture. */
+  get inTexture(): boolean {
+    return this.place.image !== undefined;
   }
 }
 
@@ -159,11 +167,14 @@ export function unread(tensor: Tensor): Tensor {
     : new Tensor(tensor.name, [2], "f32", tensor.place, tensor.offset);
 }
 
-const dummies = new WeakMap<Gpu, Tensor>();
+const dummies = { read: new WeakMap<Gpu, Tensor>(), read_write: new WeakMap<Gpu, Tensor>() };
 
-/** A few bytes to bind where a kernel's optional output is not wanted; one per device. */
-export function dummyTensor(gpu: Gpu): Tensor {
-  let dummy = dummies.get(gpu);
-  if (!dummy) dummies.set(gpu, dummy = persistent(gpu, "dummy", [4]));
+/**
+ * A few bytes to bind where a kernel's optional input or output is not wanted; one of each per device, because a buffer may not be
+ * read and written by one launch.
+ */
+export function dummyTensor(gpu: Gpu, access: "read" | "read_write" = "read_write"): Tensor {
+  let dummy = dummies[access].get(gpu);
+  if (!dummy) dummies[access].set(gpu, dummy = persistent(gpu, "dummy", [4]));
   return dummy;
 }

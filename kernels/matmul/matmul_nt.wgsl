@@ -1,6 +1,5 @@
 // C = A B^T: c[m,n] = sum_k a[m,k] b[n,k]. A is [m,k], B is [n,k], C is [m,n]; the form of every linear layer.
-// One invocation owns a block of $TM x $TN results in registers and walks k four at a time: it loads $TM + $TN
-// vec4s for 4 $TM $TN multiply-adds. Loads decide the speed on software adapters, so the block is as large as compiles well.
+// One invocation owns a block of $TM x $TN results in registers and walks k four at a time; see matmul_nn.wgsl.
 // Rows past the end are clamped to the last one: they are computed and thrown away, never out of bounds.
 @group(0) @binding(0) var<storage, read> a: array<$A>;
 @group(0) @binding(1) var<storage, read> b: array<$B>;
@@ -10,13 +9,15 @@
 alias Result = $C;
 $FUNCTIONS
 $EPILOGUE
+$BLOCK
 
 @compute @workgroup_size(8)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let tile = id.x + id.y * groups.x * 8u;
-  if (tile >= s.tiles) { return; }
-  let m0 = tile / s.tiles_n * $TM;
-  let n0 = tile % s.tiles_n * $TN;
+  let own = owned(tile);
+  let m0 = own.x;
+  let n0 = own.y;
+  if (tile >= s.tiles || m0 >= s.m) { return; }
   let a0 = s.a_start4 + id.z * s.a_batch4;
   let b0 = s.b_start4 + id.z * s.b_batch4;
   #repeat i $TM
@@ -32,26 +33,24 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   #end
   let steps = (s.k + 3u) / 4u;
   for (var k = 0u; k < steps; k++) {
+    #repeat i $TM
+    let a{i} = vec4f(a[a_row{i} + k]);
+    #end
     #repeat q $TN4
     #repeat r 4
     let b{q}_{r} = vec4f(b[b_row{q}_{r} + k]);
     #end
-    #end
     #repeat i $TM
-    let a{i} = vec4f(a[a_row{i} + k]);
-    #repeat q $TN4
     c{i}_{q} += vec4f(dot(a{i}, b{q}_0), dot(a{i}, b{q}_1), dot(a{i}, b{q}_2), dot(a{i}, b{q}_3));
     #end
     #end
   }
-  // One copy of the epilogue in a loop: unrolled with the block it would be most of the compile time.
-  var block: array<array<vec4f, $TN4>, $TM>;
-  #repeat i $TM
   #repeat q $TN4
-  block[{i}][{q}] = c{i}_{q};
-  #end
-  #end
-  for (var i = 0u; i < $TM; i++) {
-    for (var q = 0u; q < $TN4; q++) { finish(block[i][q], m0 + i, n0 / 4u + q, id.z); }
+  {
+    let bias4 = bias_at(n0 / 4u + {q}u);
+    #repeat i $TM
+    finish(c{i}_{q}, bias4, m0 + {i}u, n0 / 4u + {q}u, id.z);
+    #end
   }
+  #end
 }

@@ -94,9 +94,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
   if (!inside) { return; }
   let row = m0 + 4u * y;
   let column4 = n0 / 4u + x;
-  finish(c0, row, column4, group.z);
-  finish(c1, row + 1u, column4, group.z);
-  finish(c2, row + 2u, column4, group.z);
-  finish(c3, row + 3u, column4, group.z);
+  let bias4 = bias_at(column4);
+  finish(c0, bias4, row, column4, group.z);
+  finish(c1, bias4, row + 1u, column4, group.z);
+  finish(c2, bias4, row + 2u, column4, group.z);
+  finish(c3, bias4, row + 3u, column4, group.z);
   if (COLUMN_SUMS == 1u && n0 == 0u && x == 0u && row < s.m) { sums[row / 4u] += sum; }
 }

@@ -44,8 +44,8 @@ Deno.test("#repeat writes each line once per index combination (property)", () =
 Deno.test("bindings and uniform fields are read from the shader", () => {
   const kernel = defineKernel("k", HEAD);
   assertEquals(kernel.bindings, [
-    { name: "x", index: 0, access: "read", half: false },
-    { name: "y", index: 1, access: "read_write", half: false },
+    { name: "x", index: 0, access: "read", half: false, texture: false },
+    { name: "y", index: 1, access: "read_write", half: false, texture: false },
   ]);
   const halves = defineKernel(
     "k",
@@ -112,12 +112,13 @@ Deno.test("a uniform that is missing, unknown or does not fit is named", () => {
   }
 });
 
-Deno.test("a pipeline is compiled once per constants and overrides", async () => {
+Deno.test("a pipeline is compiled once per text and overrides", async () => {
   const gpu = await testGpu();
   const first = compileKernel(gpu, SCALE, { FACTOR: 2 });
   assert(compileKernel(gpu, SCALE, { FACTOR: 2 }) === first);
   assert(compileKernel(gpu, SCALE, { FACTOR: 3 }) !== first);
-  const other = defineKernel("scale", SCALE.code, { UNUSED: 1 });
+  assert(compileKernel(gpu, defineKernel("again", SCALE.code), { FACTOR: 2 }) === first);
+  const other = defineKernel("scale", `${SCALE.code}\n// another text`);
   assert(compileKernel(gpu, other, { FACTOR: 2 }) !== first);
   gpu.check();
 });

@@ -8,18 +8,20 @@ import { assert, assertEquals, assertThrows } from "../../assert.ts";
 
 const read = (place: Place): Use => ({ place, write: false, name: "x in k" });
 const write = (place: Place): Use => ({ place, write: true, name: "y in k" });
-const place = (bytes = 16): Place => ({ buffer: null, bytes });
+const place = (bytes = 16, image = false): Place =>
+  image ? { buffer: null, image: null, bytes } : { buffer: null, bytes };
 
 /** One operation: the size of what it makes, what it reads (counted back from the newest), whether it is kept. */
 const operation = fc.record({
   bytes: fc.integer({ min: 1, max: 64 }).map((n) => 16 * n),
   reads: fc.array(fc.integer({ min: 0, max: 30 }), { maxLength: 4 }),
   kept: fc.boolean(),
+  image: fc.boolean(),
 });
 
 /** A recording in which operation i makes place i from earlier ones. */
 const recording = fc.array(operation, { minLength: 1, maxLength: 40 }).map((operations) => {
-  const places = operations.map(({ bytes }) => place(bytes));
+  const places = operations.map(({ bytes, image }) => place(bytes, image));
   const uses = operations.map(({ reads }, i) => [
     ...reads.filter((back) => back < i).map((back) => read(places[i - 1 - back])),
     write(places[i]),
@@ -54,14 +56,26 @@ Deno.test("kept places share with nothing, before or after (property)", () => {
   }));
 });
 
+Deno.test("textures share with textures only, and slots say which they are (property)", () => {
+  fc.assert(fc.property(recording, ({ places, uses, kept }) => {
+    const { slotOf, slotIsImage } = planSlots(uses, kept);
+    for (const p of places) assertEquals(slotIsImage[slotOf.get(p)!], p.image !== undefined);
+  }));
+});
+
 Deno.test("there are as many shared slots as places alive at once (property)", () => {
   fc.assert(fc.property(recording, ({ uses, lifetimes, places, kept }) => {
     const { slotBytes } = planSlots(uses, kept);
-    const alive = uses.map((_, i) =>
-      places.filter((p, j) => !kept.has(p) && lifetimes[j].first <= i && i <= lifetimes[j].last)
-        .length
-    );
-    assertEquals(slotBytes.length, kept.size + Math.max(...alive));
+    const most = (image: boolean) => {
+      const shared = (p: Place) => !kept.has(p) && (p.image !== undefined) === image;
+      return Math.max(
+        ...uses.map((_, i) =>
+          places.filter((p, j) => shared(p) && lifetimes[j].first <= i && i <= lifetimes[j].last)
+            .length
+        ),
+      );
+    };
+    assertEquals(slotBytes.length, kept.size + most(false) + most(true));
   }));
 });
 
@@ -90,7 +104,7 @@ Deno.test("a free slot that fits is taken before one that must grow", () => {
 });
 
 Deno.test("of the free slots that fit the smallest is taken", () => {
-  const free = [64, 32, 128].map(place);
+  const free = [64, 32, 128].map((bytes) => place(bytes));
   const last = place(24);
   const uses = [...free.map((p) => [write(p)]), free.map(read), [write(last)]];
   const { slotOf, slotBytes } = planSlots(uses, new Set());
