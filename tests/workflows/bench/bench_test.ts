@@ -1,29 +1,25 @@
 /** The whole benchmark at sizes of no interest: every case is right, and the report, table and chart say what was measured. */
 import { compile, type TopLevelSpec } from "vega-lite";
 import type { Gpu } from "../../../kernels/gpu/device.ts";
-import { Tape } from "../../../kernels/gpu/tape.ts";
-import { persistent } from "../../../kernels/gpu/tensor.ts";
-import { matmul } from "../../../kernels/matmul/matmul.ts";
-import { parameterCount } from "../../../kernels/policy/config.ts";
-import { arithmeticRoof } from "../../../kernels/roof/roof.ts";
-import { bench, type BenchReport } from "../../../workflows/bench/bench.ts";
-import { benchCases, benchPolicy, stepFlops } from "../../../workflows/bench/cases.ts";
+import { bench, type BenchReport, type FreshLine } from "../../../workflows/bench/bench.ts";
+import { benchCases } from "../../../workflows/bench/cases.ts";
 import { chartSpec } from "../../../workflows/bench/chart.ts";
-import { toSvg } from "../../../workflows/report/chart.ts";
-import type { Contestant } from "../../../workflows/bench/contestant.ts";
-import { RECURRENCE, storedShapes } from "../../../workflows/bench/contest.ts";
+import { type Contestant, localContestant } from "../../../workflows/bench/contestant.ts";
 import { doubts } from "../../../workflows/bench/machine.ts";
 import { table, verdicts } from "../../../workflows/bench/report.ts";
+import { toolkit } from "../../../workflows/bench/toolkit/toolkit.ts";
+import { toSvg } from "../../../workflows/report/chart.ts";
 import { assert, assertAlmostEquals, assertEquals } from "../../assert.ts";
 import { testGpu } from "../../kernels/harness.ts";
 
-const cases = benchCases(true);
+const cases = benchCases({ quick: true });
 
-/** A peer that is right about waiting and products of its own making, and never about a training step. */
+/** A peer that is right about waiting, and never about anything that has a truth. */
 const peer = (gpu: Gpu): Contestant => ({
-  name: "peer",
+  name: "tfjs",
   version: "0",
   adapter: gpu.info.description,
+  native: false,
   open: () =>
     Promise.resolve({
       cold: { ms: 1, cpuMs: 1, rss: 1 },
@@ -36,13 +32,19 @@ const peer = (gpu: Gpu): Contestant => ({
 
 let measured: Promise<BenchReport> | undefined;
 
+/** A contestant for the fresh processes: three milliseconds and as many bytes; it leaves no shaders. */
+const fresh = (gpu: Gpu) => (name: string) => () => Promise.resolve({ ...peer(gpu), name });
+
 /** One benchmark of every quick case, for all tests of this file. */
 function report(): Promise<BenchReport> {
   return measured ??= testGpu().then((gpu) =>
     bench({
-      gpu,
+      own: localContestant(toolkit(gpu)),
+      software: gpu.info.software,
       cases,
-      peers: [peer(gpu)],
+      peers: [peer(gpu), { ...peer(gpu), name: "torch", adapter: "elsewhere" }],
+      fresh: fresh(gpu),
+      onlyFresh: false,
       race: { rounds: 2, targetMs: 1 },
       quick: true,
       force: false,
@@ -55,30 +57,35 @@ Deno.test("bench: the toolkit is right in every case and with every schedule", a
   const { cases: reports } = await report();
   assertEquals(reports.map(({ id }) => id), cases.map(({ id }) => id));
   for (const { lines } of reports) {
-    for (const { name, problem, time } of lines.filter(({ name }) => name !== "peer")) {
+    for (const { name, problem, time } of lines.filter(({ name }) => name.startsWith("infant"))) {
       assertEquals([name, problem], [name, null]);
       assert(time !== null && time.min > 0 && time.min <= time.median && time.median <= time.max);
     }
   }
   const names = (id: string) => reports.find((one) => one.id === id)!.lines.map(({ name }) => name);
-  assertEquals(names("matmul-qkv").slice(0, 3), ["infant", "infant registers", "infant tiled"]);
-  assertEquals(names("matmul-qkv").at(-1), "peer");
-  assertEquals(names("nursery-step"), ["infant"]);
+  const schedules = names("matmul-square-nn").filter((name) => name.startsWith("infant "));
+  assert(schedules.includes("infant registers") && schedules.includes("infant tiled"));
+  assertEquals(names("matmul-tiny-mlp-up-d_W"), ["infant", "tfjs", "torch"]);
+  assertEquals(names("step-tiny"), ["infant", "infant recompute", "tfjs", "torch"]);
+  assertEquals(names("generate-4"), ["infant", "infant without a cache"]);
+  assertEquals(names("step-nursery"), ["infant"]);
 });
 
 Deno.test("bench: a peer with wrong answers has a reason instead of a time", async () => {
   const { cases: reports, libraries, peakMemory } = await report();
-  assertEquals(libraries.map(({ name }) => name), ["infant", "peer"]);
-  assertEquals(peakMemory.peer, 3);
+  assertEquals(libraries.map(({ name }) => name), ["infant", "tfjs", "torch"]);
+  assertEquals(peakMemory.tfjs, 3);
   assert(peakMemory.infant > 2 ** 24);
-  const line = (id: string) =>
-    reports.find((one) => one.id === id)!.lines.find(({ name }) => name === "peer")!;
-  assert(line("wait").ratio !== null);
-  for (const id of ["matmul-square", "gpt-step"]) {
-    const { problem, time, ratio } = line(id);
+  const line = (id: string, who: string) =>
+    reports.find((one) => one.id === id)!.lines.find(({ name }) => name === who)!;
+  assert(line("wait", "tfjs").ratio !== null);
+  for (const id of ["matmul-square-nn", "step-tiny"]) {
+    const { problem, time, ratio } = line(id, "tfjs");
     assert(problem !== null);
     assertEquals([time, ratio], [null, null]);
   }
+  // Whoever computes on another adapter is not timed, however right.
+  assert(line("wait", "torch").problem?.startsWith("computes on elsewhere, the toolkit on "));
 });
 
 Deno.test("bench: rates are the work over the median time", async () => {
@@ -95,6 +102,39 @@ Deno.test("bench: rates are the work over the median time", async () => {
   }
 });
 
+Deno.test("bench: shares are of this run's own roofs", async () => {
+  const { cases: reports } = await report();
+  const first = (id: string) => reports.find((one) => one.id === id)!.lines[0];
+  const [arithmetic, copy] = [first("roof-arithmetic"), first("roof-copy")];
+  const { software } = (await testGpu()).info;
+  let products = 0;
+  for (const { id, work, lines } of reports) {
+    for (const { share, gflops, gflopsPerCore, gbps, time } of lines) {
+      if (!time || id.startsWith("roof-")) continue;
+      if (gflops !== undefined) {
+        const rate = software
+          ? gflopsPerCore! / arithmetic.gflopsPerCore!
+          : gflops / arithmetic.gflops!;
+        assertAlmostEquals(share!, rate, 1e-9);
+        products++;
+      } else if (gbps !== undefined) assertAlmostEquals(share!, gbps / copy.gbps!, 1e-9);
+      else assertEquals([share, work.flops], [undefined, undefined]);
+    }
+  }
+  assert(products > 18);
+});
+
+Deno.test("bench: fresh processes of a step, for everyone in it; a start that shows no shader is none", async () => {
+  const { cases: reports } = await report();
+  const withFresh = reports.filter(({ fresh }) => fresh.length > 0);
+  assertEquals(withFresh.map(({ id }) => id), ["step-tiny"]);
+  const line = (name: string): FreshLine => withFresh[0].fresh.find((one) => one.name === name)!;
+  const { cold, warm, starts } = line("tfjs");
+  assertEquals([cold?.median, warm?.median, starts[0].peakMemory], [1, 1, 3]);
+  const { software } = (await testGpu()).info;
+  if (software) assert(line("infant").problem?.includes("no shader in its cache"));
+});
+
 Deno.test("bench: quick and noisy runs are not quotable, --force lifts only the noise", () => {
   assertEquals(doubts(1.9, false, false), []);
   assert(doubts(2.1, false, false)[0].startsWith("the load average was 2.1"));
@@ -106,21 +146,22 @@ Deno.test("bench: the table names every case, rate and doubt", async () => {
   const measured = await report();
   const text = table(measured);
   for (const { title } of measured.cases) assert(text.includes(title), title);
-  for (const part of ["GFLOP/s", "GB/s", "tokens/s", "WRONG: ", "NOT QUOTABLE: --quick"]) {
+  for (const part of ["GFLOP/s", "GB/s", "tokens/s", "WRONG: ", "NOT QUOTABLE: --quick", "cold "]) {
     assert(text.includes(part), part);
   }
 });
 
 Deno.test("bench: the verdict looks at every round", async () => {
   const measured = await report();
-  const verdict = (min: number, median: number) => {
-    const spread = { min, median, max: 9 };
-    const lines = [{ ...measured.cases[0].lines[0], name: "x", ratio: spread, cpuRatio: spread }];
-    return verdicts({ ...measured, cases: [{ ...measured.cases[0], id: "gpt-step", lines }] })[0];
+  const verdict = (name: string, min: number, median: number) => {
+    const spread = { min, median, max: 99 };
+    const lines = [{ ...measured.cases[0].lines[0], name, ratio: spread, cpuRatio: spread }];
+    return verdicts({ ...measured, cases: [{ ...measured.cases[0], id: "step-small", lines }] })[0];
   };
-  assert(verdict(4, 5).includes("at least 4 in every round"));
-  assert(verdict(3.9, 5).includes("in most rounds, not in all"));
-  assert(verdict(3, 3.9).includes("less than 4"));
+  assert(verdict("jax-js", 9, 10).includes("at least 9 in every round"));
+  assert(verdict("tfjs", 11.9, 13).includes("at least 12 in most rounds, not in all"));
+  assert(verdict("torch", 0.3, 0.49).includes("less than 0.5"));
+  assertEquals(verdict("infant recompute", 1, 1), undefined);
 });
 
 Deno.test("bench: the chart compiles and draws a bar for each right answer", async () => {
@@ -129,32 +170,10 @@ Deno.test("bench: the chart compiles and draws a bar for each right answer", asy
   compile(spec as unknown as TopLevelSpec);
   const svg = await toSvg(spec);
   const right = measured.cases.flatMap(({ id, lines }) =>
-    /^(matmul|gpt-step)/.test(id) ? lines.filter(({ problem }) => problem === null) : []
+    /^(wait|roof)/.test(id) ? [] : lines.filter(({ problem }) => problem === null)
   );
-  assertEquals([...svg.matchAll(/aria-roledescription="bar"/g)].length, right.length);
-});
-
-Deno.test("bench: the work of products and roofs is what their kernels state", async () => {
-  const gpu = await testGpu();
-  for (const { task, work } of cases) {
-    const tape = new Tape(gpu, "count");
-    if (task.kind === "matmul") {
-      const { a, b } = storedShapes(task);
-      matmul(tape, task.form, persistent(gpu, "a", a), persistent(gpu, "b", b));
-      assertEquals(tape.flops, work.flops);
-    } else if (task.kind === "arithmetic") {
-      const vector = () => tape.tensor("vector", [task.values]);
-      assertEquals(arithmeticRoof(tape, vector(), vector(), RECURRENCE), work.flops);
-    }
-  }
-});
-
-Deno.test("bench: a step's operations are six per weight and token when attention is short", () => {
-  const config = benchPolicy({ layers: 4, width: 128, heads: 4, context: 128, vocabSize: 512 });
-  // Biases, norms and positions do not multiply: 2 % of this policy's values.
-  const perToken = stepFlops(config, 1, 0);
-  const share = perToken / (6 * parameterCount(config));
-  assert(share > 0.97 && share < 1, String(share));
-  const attention = stepFlops(config, 1, 128) - perToken;
-  assertEquals(attention, 12 * 4 * 128 * 128);
+  // Two more for each first step: cold and cached.
+  const starts = measured.cases.flatMap(({ fresh }) => fresh.filter(({ cold }) => cold));
+  const bars = [...svg.matchAll(/aria-roledescription="bar"/g)].length;
+  assertEquals(bars, right.length + 2 * starts.length);
 });

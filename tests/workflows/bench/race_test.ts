@@ -46,6 +46,7 @@ function fake(name: string, msPerRun: number, log: string[]): Contestant {
     name,
     version: "1",
     adapter: "fake",
+    native: false,
     open: () =>
       Promise.resolve({
         cold: timing(5),
@@ -88,6 +89,39 @@ Deno.test("who answers wrongly is not timed, and says why", async () => {
   assertEquals([right.problem, right.ms.length], [null, 2]);
   assertEquals(log.includes("wrong 1"), false);
   assert(log.includes("wrong closed"));
+});
+
+Deno.test("who cannot start, or breaks down on the way, is not timed any further", async () => {
+  const broken = (name: string, at: "open" | "run"): Contestant => {
+    const whole = fake(name, 4, []);
+    return {
+      ...whole,
+      async open(task) {
+        if (at === "open") throw new Error("too large\nfor this adapter");
+        const open = await whole.open(task);
+        let left = 2;
+        return {
+          ...open,
+          run: (count) => left-- > 0 ? open.run(count) : Promise.reject(new Error("lost")),
+        };
+      },
+    };
+  };
+  const contestants = [broken("never", "open"), broken("later", "run"), fake("sound", 4, [])];
+  const entries = contestants.map((contestant) => ({
+    name: contestant.name,
+    contestant,
+    task: { kind: "wait" } as const,
+  }));
+  const [never, later, sound] = await race(
+    entries,
+    { rounds: 3, targetMs: 1 },
+    () => null,
+    () => 0,
+  );
+  assertEquals([never.problem, never.ms], ["too large for this adapter", []]);
+  assertEquals([later.problem, later.ms.length], ["lost", 1]);
+  assertEquals([sound.problem, sound.ms.length], [null, 3]);
 });
 
 Deno.test("a wait longer than the run never makes it free", async () => {

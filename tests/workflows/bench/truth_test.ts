@@ -1,6 +1,6 @@
 /** What counts as a right answer: the truth of each task, and that small mistakes are caught. */
 import type { MatmulForm } from "../../../kernels/matmul/matmul.ts";
-import { benchPolicy } from "../../../workflows/bench/cases.ts";
+import { benchPolicy } from "../../../workflows/bench/policies.ts";
 import { matmulInputs, sampledEntries } from "../../../workflows/bench/contest.ts";
 import { disagreement, problemWith, trueEntries } from "../../../workflows/bench/truth.ts";
 import { assert, assertEquals } from "../../assert.ts";
@@ -40,16 +40,40 @@ Deno.test("losses must start near ln V, fall, and agree", () => {
   assert(problemWith(task, [4.9, 4.4, 4.2])?.startsWith("first loss 4.900, expected 4.605"));
   assert(problemWith(task, [4.61, 4.7, 4.8])?.startsWith("the loss does not fall"));
   assert(problemWith(task, [4.61, 4.4])?.includes("expected 3"));
-  assertEquals(disagreement([4.611, 4.4, 4.2], right), null);
-  assert(disagreement([4.61, 4.41, 4.2], right)?.includes("at step 1"));
-  assert(disagreement([4.61, 4.4], right) !== null);
-  assert(disagreement([4.61, NaN, 4.2], right) !== null);
+  assertEquals(disagreement(task, [4.6103, 4.4, 4.2], right), null);
+  assertEquals(disagreement(task, [4.61, 4.401, 4.2], right), "loss 4.401 at 1, expected 4.4");
+  assert(disagreement(task, [4.61, 4.4], right)?.includes("expected 3"));
+  assert(disagreement(task, [4.61, NaN, 4.2], right) !== null);
 });
 
 Deno.test("generation must give every token, with a probability", () => {
   const config = benchPolicy({ layers: 1, width: 8, heads: 2, context: 4, vocabSize: 100 });
-  const task = { kind: "generate", config, batch: 1, promptLength: 1, maxNew: 2 } as const;
+  const task = {
+    kind: "generate",
+    config,
+    batch: 1,
+    promptLength: 1,
+    maxNew: 2,
+    cache: true,
+  } as const;
   assertEquals(problemWith(task, [-1, -2]), null);
   assert(problemWith(task, [-1]) !== null);
   assert(problemWith(task, [-1, 0.5]) !== null);
+  assertEquals(disagreement(task, [-1.0005, -2], [-1, -2]), null);
+  assert(disagreement(task, [-1.01, -2], [-1, -2])?.startsWith("log-probability -1.01 at 0"));
+});
+
+Deno.test("a story is the same to the letter; a Fisher diagonal is no square of nothing", () => {
+  const story = { kind: "stories", model: "", tokenizer: "", replies: 1, maxNew: 2 } as const;
+  assertEquals(problemWith(story, [79, 110]), null);
+  assertEquals(disagreement(story, [79, 110], [79, 110]), null);
+  assertEquals(disagreement(story, [79, 111], [79, 110]), "character 111 at 1, expected 110");
+  assert(disagreement(story, [79], [79, 110]) !== null);
+  assert(problemWith(story, []) !== null);
+  const config = benchPolicy({ layers: 1, width: 8, heads: 2, context: 4, vocabSize: 100 });
+  const fisher = { kind: "fisher", config, sequences: 1, length: 4 } as const;
+  assertEquals(problemWith(fisher, [3, 0]), null);
+  assert(problemWith(fisher, [0, 0]) !== null);
+  assert(problemWith(fisher, [3, -1]) !== null);
+  assertEquals(disagreement(fisher, [3, 0], [4, 0]), null);
 });

@@ -30,10 +30,10 @@ Deno.test("bench: --peers stands alone or before a list", () => {
 });
 
 Deno.test("bench: peers are named one by one", () => {
-  assertEquals(peerNames("all"), ["jax-js", "tfjs"]);
+  assertEquals(peerNames("all"), ["jax-js", "tfjs", "torch"]);
   assertEquals(peerNames("tfjs,tfjs"), ["tfjs"]);
   assertThrows(() => peerNames("tfj"), InputError, 'there is no peer "tfj" (did you mean "tfjs"?)');
-  assertThrows(() => peerNames("toString"), InputError, "choose from jax-js, tfjs");
+  assertThrows(() => peerNames("toString"), InputError, "choose from jax-js, tfjs, torch");
 });
 
 Deno.test("bench: a case that is not there is one line", async () => {
@@ -43,6 +43,14 @@ Deno.test("bench: a case that is not there is one line", async () => {
     stderr.startsWith('infant bench: --only: no case has "mathmul" in its id: choose from wait'),
   );
   assertEquals(stderr.trim().split("\n").length, 1);
+});
+
+Deno.test("bench: stories need a model and its tokenizer", async () => {
+  for (const args of [["--model", "m.bin"], ["--llama2c", "run"], ["--tokenizer", "t.bin"]]) {
+    const { code, stderr } = await run("--quick", ...args);
+    assertEquals([args, code], [args, 2]);
+    assert(stderr.includes("stories need --model FILE and --tokenizer FILE"), stderr);
+  }
 });
 
 Deno.test("bench: --json and --out hold the same results, and a chart", async () => {
@@ -67,9 +75,37 @@ Deno.test("bench: --json and --out hold the same results, and a chart", async ()
 Deno.test("bench: --profile names the kernels of a training step", async () => {
   const { code, stdout } = await run("--quick", "--profile", "--json");
   assertEquals(code, 0);
-  const { profile } = JSON.parse(stdout);
-  for (const kernel of ["matmul_", "attention", "cross_entropy_backward"]) {
-    assert(profile.includes(kernel), kernel);
+  const { gradient, update } = JSON.parse(stdout);
+  const names = (rows: { kernel: string }[]) => rows.map(({ kernel }) => kernel);
+  for (const kernel of ["matmul_nt", "attention", "cross_entropy_backward"]) {
+    assert(names(gradient).some((name) => name.startsWith(kernel)), kernel);
+  }
+  assert(names(update).includes("adamw"));
+  assert(!names(gradient).includes("adamw"));
+  const none = await run("--quick", "--profile", "--only", "roof");
+  assertEquals(none.code, 2);
+  assert(none.stderr.includes("--only step-small"));
+});
+
+Deno.test("bench: --scaling is a sweep of four sizes, in milliseconds and bytes", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const args = ["--quick", "--scaling", "--rounds", "1", "--json", "--out", folder];
+    const { code, stdout } = await run(...args);
+    assertEquals(code, 0);
+    const { sweeps, quotable } = JSON.parse(stdout);
+    assertEquals(quotable, false);
+    assertEquals(
+      sweeps.map(({ axis, unit }: { axis: string; unit: string }) => `${axis} ${unit}`),
+      ["batch ms", "length ms", "width ms", "layers ms", "length bytes", "length bytes"],
+    );
+    const [kept, recomputed] = sweeps.slice(4).map((
+      one: { points: { cost: { median: number } }[] },
+    ) => one.points.at(-1)!.cost.median);
+    assert(recomputed < kept, `${recomputed} ${kept}`);
+    assert((await Deno.readTextFile(join(folder, "chart.svg"))).startsWith("<svg"));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 });
 

@@ -31,6 +31,7 @@ const library: Contestant = {
   name: "far",
   version: "1.2.3",
   adapter: "elsewhere",
+  native: true,
   open: (task: Task) =>
     Promise.resolve({
       cold: { ms: 5, cpuMs: 6, rss: 7 },
@@ -61,8 +62,8 @@ async function behindPipe(): Promise<{ remote: Contestant; ended: Promise<void> 
 
 Deno.test("protocol: facts, answers and times cross the pipe; two tasks are open at once", async () => {
   const { remote, ended } = await behindPipe();
-  const { name, version, adapter } = remote;
-  assertEquals([name, version, adapter], ["far", "1.2.3", "elsewhere"]);
+  const { name, version, adapter, native } = remote;
+  assertEquals([name, version, adapter, native], ["far", "1.2.3", "elsewhere", true]);
   const first = await remote.open({ kind: "matmul", form: "nn", m: 2, n: 3, k: 4 });
   const second = await remote.open({ kind: "matmul", form: "nn", m: 5, n: 6, k: 7 });
   assertEquals(first.answers, [2, 3, 4]);
