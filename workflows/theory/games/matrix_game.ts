@@ -4,6 +4,9 @@
  */
 import { checkMatrix } from "../checks.ts";
 
+/** Far more than any game here needs; rounding could defeat Bland's rule. */
+const MOST_PIVOTS = 100_000;
+
 /** An equilibrium in mixed strategies. */
 export interface Equilibrium {
   /** What the row player, who minimises, pays. */
@@ -35,9 +38,9 @@ export function solveMatrixGame(matrix: readonly (readonly number[])[]): Equilib
   ]);
   const costs = [...matrix.map(() => -1), ...matrix[0].map(() => 0), 0];
   const basis = matrix[0].map((_, j) => rows + j);
-  for (;;) {
-    const enter = costs.findIndex((cost, k) => k < right && cost < -1e-12);
-    if (enter < 0) break;
+  const entering = () => costs.findIndex((cost, k) => k < right && cost < -1e-12);
+  for (let enter = entering(), left = MOST_PIVOTS; enter >= 0; enter = entering()) {
+    if (left-- === 0) throw new Error(`matrix game: no equilibrium in ${MOST_PIVOTS} pivots`);
     pivot(tableau, costs, basis, enter);
   }
   const scale = 1 / costs[right];
