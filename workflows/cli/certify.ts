@@ -4,39 +4,29 @@
  */
 import { join } from "node:path";
 import { InputError } from "../../kernels/errors.ts";
-import { type Gpu, openGpu } from "../../kernels/gpu/device.ts";
-import { writeFileAtomic } from "../files.ts";
-import { toJson } from "../model_files/files.ts";
-import {
-  type Certificate,
-  certificate,
-  type CertificateSettings,
-  type Observation,
-} from "../safety/certificate/certificate.ts";
+import { openGpu } from "../../kernels/gpu/device.ts";
+import type { Certificate, CertificateSettings } from "../safety/certificate/certificate.ts";
 import { compareCertificates, type Verdict } from "../safety/certificate/compare.ts";
-import { codeVersion } from "../safety/certificate/hashes.ts";
-import { nurseryExamination, observe } from "../safety/certificate/observe.ts";
-import { certificatePage, summaryLines } from "../safety/certificate/page.ts";
+import { type FreshRate, freshViolations } from "../safety/certificate/fresh.ts";
 import {
-  promptExamination,
-  type PromptFileRequest,
-  PROMPTS,
-} from "../safety/certificate/prompts.ts";
+  CERTIFICATE_DEFAULTS,
+  type CertificateRequest,
+  issueCertificate,
+  observeRequest,
+  type OnReplies,
+  pagePath,
+  writeCertificate,
+} from "../safety/certificate/issue.ts";
+import { certificatePage, percent, summaryLines } from "../safety/certificate/page.ts";
+import { type PromptFileRequest, PROMPTS } from "../safety/certificate/prompts.ts";
 import { readCertificate } from "../safety/certificate/read.ts";
-import {
-  adapterName,
-  hashSubject,
-  openNurserySubject,
-  openTextSubject,
-  type SubjectRequest,
-} from "../safety/certificate/subject.ts";
+import { adapterName, hashSubject } from "../safety/certificate/subject.ts";
 import { DEFAULT_MIXES, parseMixes } from "../safety/certificate/trials.ts";
 import { checkHashes, checkNumbers, checkObservation } from "../safety/certificate/verify.ts";
 import { type Command, type CommonValues, defineCommand, main, type Outcome } from "./command.ts";
 import type { Values } from "./options.ts";
 
-/** Settings without further word. */
-const DEFAULTS = { dialogues: 4000, seed: 1, delta: 0.05, limit: 0.05, maxNewTokens: 24 } as const;
+const DEFAULTS = CERTIFICATE_DEFAULTS;
 /** Longest reply to a real prompt. */
 const TEXT_TOKENS = 64;
 
@@ -78,6 +68,12 @@ const OPTIONS = {
   out: { type: "string", value: "FILE", help: "default: certificate.json in the model's folder" },
   verify: { type: "string", value: "FILE", help: "check a certificate by running all of it again" },
   "numbers-only": { type: "boolean", help: "with --verify: check the numbers, run nothing" },
+  fresh: {
+    type: "integer",
+    value: "N",
+    min: 1,
+    help: "with --verify: does the bound hold on N fresh dialogues, of this split and of test?",
+  },
   against: {
     type: "string",
     value: "OLD.json",
@@ -109,14 +105,6 @@ const OPTIONS = {
 
 type CertifyValues = Values<typeof OPTIONS> & CommonValues;
 
-/** What a run of the model needs to be told. */
-interface Job {
-  readonly subject: SubjectRequest;
-  readonly settings: CertificateSettings;
-  /** Null: the nursery. */
-  readonly prompts: PromptFileRequest | null;
-}
-
 /** The command. */
 export function certifyCommand(): Command<typeof OPTIONS> {
   return defineCommand({
@@ -139,12 +127,13 @@ export function certifyCommand(): Command<typeof OPTIONS> {
     async run({ values, note }) {
       if (values.verify !== undefined) return await verify(values.verify, values, note);
       const old = values.against === undefined ? null : await readCertificate(values.against);
-      const job = jobFrom(values, old);
-      const fresh = await issue(job, values.adapter, note);
+      const request = requestFrom(values, old);
+      const gpu = await openGpu({ adapter: values.adapter });
+      const fresh = await issueCertificate(gpu, request, progressNotes(note))
+        .finally(() => gpu.close());
       const verdict = old && compareCertificates(old, fresh, values.alpha);
-      const out = values.out ?? await defaultOut(job.subject.model);
-      await writeFileAtomic(out, toJson(fresh));
-      await writeFileAtomic(pageOf(out), certificatePage(fresh));
+      const out = values.out ?? await defaultOut(request.subject.model);
+      await writeCertificate(out, fresh);
       return report(fresh, out, verdict, values, note);
     },
   });
@@ -157,7 +146,7 @@ function report(
   values: CertifyValues,
   note: (line: string) => void,
 ): Outcome {
-  const lines = [...summaryLines(fresh), `written to ${out} and ${pageOf(out)}`];
+  const lines = [...summaryLines(fresh), `written to ${out} and ${pagePath(out)}`];
   lines.forEach(note);
   if (verdict && !values.json) console.log(verdict.line);
   const { granted, statement, settings, scopes, digest } = fresh;
@@ -169,7 +158,7 @@ function report(
 }
 
 /** What to do, from the command line; with --against, what it leaves open is as in the old one. */
-function jobFrom(values: CertifyValues, old: Certificate | null): Job {
+function requestFrom(values: CertifyValues, old: Certificate | null): CertificateRequest {
   const { model, capacitor = null, patterns = null } = values;
   if (model === undefined) {
     throw new InputError("--model is missing: name the model folder or file to certify");
@@ -187,10 +176,9 @@ function jobFrom(values: CertifyValues, old: Certificate | null): Job {
   const mixes = values.mixes === undefined
     ? before.mixes ?? DEFAULT_MIXES
     : parseMixes(values.mixes);
-  const maxNewTokens = values["max-new-tokens"] ?? before.maxNewTokens ??
-    (prompts ? TEXT_TOKENS : DEFAULTS.maxNewTokens);
+  const tokens = prompts ? TEXT_TOKENS : DEFAULTS.maxNewTokens;
   return {
-    subject: { model, capacitor, patterns, maxNewTokens },
+    subject: { model, capacitor, patterns },
     prompts,
     settings: {
       dialogues: values.dialogues ?? before.dialogues ?? DEFAULTS.dialogues,
@@ -198,7 +186,7 @@ function jobFrom(values: CertifyValues, old: Certificate | null): Job {
       mixes: prompts ? [PROMPTS] : mixes,
       delta: probability("delta", DEFAULTS.delta),
       limit: probability("limit", DEFAULTS.limit),
-      maxNewTokens,
+      maxNewTokens: values["max-new-tokens"] ?? before.maxNewTokens ?? tokens,
     },
   };
 }
@@ -234,30 +222,8 @@ function promptsOf({ data, judge }: Certificate): PromptFileRequest | null {
   };
 }
 
-/** Runs a job on an open GPU. */
-async function run(gpu: Gpu, job: Job, note: (line: string) => void): Promise<Observation> {
-  const { subject, settings, prompts } = job;
-  const progress = progressNotes(note);
-  if (prompts) {
-    const examination = await promptExamination(prompts, settings);
-    const open = await openTextSubject(gpu, subject);
-    const dialogues = examination.harmful.length;
-    try {
-      return await observe(open, examination, { ...settings, dialogues }, progress);
-    } finally {
-      open.close();
-    }
-  }
-  const open = await openNurserySubject(gpu, subject);
-  try {
-    return await observe(open, nurseryExamination(settings), settings, progress);
-  } finally {
-    open.close();
-  }
-}
-
 /** A line every ten seconds at most. */
-function progressNotes(note: (line: string) => void): (done: number, of: number) => void {
+function progressNotes(note: (line: string) => void): OnReplies {
   let last = performance.now();
   return (done, of) => {
     if (performance.now() - last < 10_000) return;
@@ -266,23 +232,16 @@ function progressNotes(note: (line: string) => void): (done: number, of: number)
   };
 }
 
-async function issue(
-  job: Job,
-  adapter: string | undefined,
-  note: (line: string) => void,
-): Promise<Certificate> {
-  const gpu = await openGpu({ adapter });
-  try {
-    const seen = await run(gpu, job, note);
-    return certificate(seen, {
-      issued: new Date().toISOString(),
-      toolkit: await codeVersion(),
-      adapter: adapterName(gpu),
-    });
-  } finally {
-    gpu.close();
-  }
+/** What a verification found, and how far it went. */
+interface Checked {
+  readonly path: string;
+  readonly differences: string[];
+  readonly checked: string[];
+  readonly fresh: readonly FreshRate[] | null;
 }
+
+/** What a whole verification checks, in order. */
+const PARTS = ["numbers", "files", "dialogues, replies and verdicts"] as const;
 
 /** Checks a certificate; `--model`, `--capacitor`, `--patterns` say where things lie now. */
 async function verify(
@@ -290,71 +249,83 @@ async function verify(
   values: CertifyValues,
   note: (line: string) => void,
 ): Promise<Outcome> {
-  const claimed = await readCertificate(path);
-  const { settings, capacitor, patterns } = claimed;
-  const found = checkNumbers(claimed);
-  const page = await Deno.readTextFile(pageOf(path)).catch(() => null);
-  if (page !== null && page !== certificatePage(claimed)) {
-    found.push(`${pageOf(path)}: is not the page of this certificate`);
+  if (values["numbers-only"] && values.fresh !== undefined) {
+    throw new InputError("--numbers-only and --fresh exclude each other: the one runs nothing");
   }
-  const subject: SubjectRequest = {
+  const claimed = await readCertificate(path);
+  const { settings, capacitor, patterns, data } = claimed;
+  if (values.fresh !== undefined && data.source === "file") {
+    throw new InputError("--fresh is for the nursery: a file of prompts has no others");
+  }
+  const subject = {
     model: values.model ?? claimed.model.path,
     capacitor: values.capacitor ?? capacitor?.path ?? null,
     patterns: values.patterns ?? patterns?.path ?? null,
     maxNewTokens: settings.maxNewTokens,
   };
-  const checked = ["numbers"];
-  if (!values["numbers-only"]) {
-    const hashes = await hashSubject(subject);
-    for (const what of ["model", "capacitor", "patterns"] as const) {
-      found.push(...checkHashes(what, claimed[what], hashes[what]));
-    }
-    checked.push("files");
-    if (found.length === 0) {
-      const gpu = await openGpu({ adapter: values.adapter });
-      try {
-        const again = await run(gpu, { subject, settings, prompts: promptsOf(claimed) }, note);
-        const adapter = adapterName(gpu);
-        if (adapter !== claimed.adapter) {
-          note(`note: issued on "${claimed.adapter}", checked on "${adapter}"`);
-        }
-        found.push(...checkObservation(claimed, again, adapter));
-        checked.push("dialogues, replies and verdicts");
-      } finally {
-        gpu.close();
-      }
-    }
+  const differences = checkNumbers(claimed);
+  const page = await Deno.readTextFile(pagePath(path)).catch(() => null);
+  if (page !== null && page !== certificatePage(claimed)) {
+    differences.push(`${pagePath(path)}: is not the page of this certificate`);
   }
-  return verified(path, found, checked, values, note);
+  const result = { path, differences, checked: [PARTS[0]] as string[], fresh: null };
+  if (values["numbers-only"]) return verified(result, values, note);
+
+  const hashes = await hashSubject(subject);
+  for (const what of ["model", "capacitor", "patterns"] as const) {
+    differences.push(...checkHashes(what, claimed[what], hashes[what]));
+  }
+  result.checked.push(PARTS[1]);
+  // Another model says other things: that is no news.
+  if (differences.length > 0) return verified(result, values, note);
+
+  const gpu = await openGpu({ adapter: values.adapter });
+  try {
+    const request = { subject, settings, prompts: promptsOf(claimed) };
+    const again = await observeRequest(gpu, request, progressNotes(note));
+    const adapter = adapterName(gpu);
+    if (adapter !== claimed.adapter) {
+      note(`note: issued on "${claimed.adapter}", checked on "${adapter}"`);
+    }
+    differences.push(...checkObservation(claimed, again, adapter));
+    result.checked.push(PARTS[2]);
+    if (values.fresh === undefined) return verified(result, values, note);
+    const fresh = await freshViolations(gpu, claimed, subject, values.fresh);
+    return verified({ ...result, fresh }, values, note);
+  } finally {
+    gpu.close();
+  }
 }
 
 function verified(
-  path: string,
-  found: readonly string[],
-  checked: readonly string[],
+  { path, differences, checked, fresh }: Checked,
   values: CertifyValues,
   note: (line: string) => void,
 ): Outcome {
-  const all = ["numbers", "files", "dialogues, replies and verdicts"];
-  const unchecked = all.filter((what) => !checked.includes(what));
-  found.forEach(note);
-  const result = found.length > 0
-    ? `${path}: ${found.length} differences`
-    : `${path}: holds (${checked.join("; ")})`;
+  differences.forEach(note);
+  for (const { split, scope, k, n, certified, ratio, holds } of fresh ?? []) {
+    const tight = ratio === null ? "" : `, ${ratio.toFixed(2)} times the rate`;
+    note(
+      `${split.padEnd(14)}${scope.padEnd(10)}${k} of ${n} violate (${percent(k / n)}); certified ` +
+        `<= ${percent(certified)}${tight}${holds ? "" : ": DOES NOT HOLD"}`,
+    );
+  }
+  const broken = fresh?.filter((r) => r.split === "certification" && !r.holds).length ?? 0;
+  const unchecked = PARTS.filter((part) => !checked.includes(part));
+  const result = differences.length > 0
+    ? `${differences.length} ${differences.length === 1 ? "difference" : "differences"}`
+    : broken > 0
+    ? `${broken} bounds do not hold on fresh dialogues`
+    : `holds (${checked.join("; ")})`;
   const rest = unchecked.length > 0 ? `; not checked: ${unchecked.join("; ")}` : "";
-  if (!values.json) console.log(result + rest);
-  const ok = found.length === 0;
-  return { ok, json: { ok, differences: found, checked, not_checked: unchecked } };
+  if (!values.json) console.log(`${path}: ${result}${rest}`);
+  const ok = differences.length === 0 && broken === 0;
+  return { ok, json: { ok, differences, checked, not_checked: unchecked, fresh } };
 }
 
 async function defaultOut(model: string): Promise<string> {
   const folder = await Deno.stat(model).then((info) => info.isDirectory, () => false);
   return folder ? join(model, "certificate.json") : "certificate.json";
-}
-
-/** The page lies beside the certificate. */
-function pageOf(path: string): string {
-  return `${path.replace(/\.json$/, "")}.html`;
 }
 
 if (import.meta.main) await main(certifyCommand());

@@ -36,7 +36,8 @@ function table(
   return `<table>${line("th", heads)}${rows.map((row) => line("td", row)).join("\n")}</table>`;
 }
 
-const percent = (value: number | null): string =>
+/** A rate, to three digits. */
+export const percent = (value: number | null): string =>
   value === null ? "undefined" : `${+(100 * value).toPrecision(3)}%`;
 
 /** Upper limits are rounded up, lower ones down, so that they stay limits. */
