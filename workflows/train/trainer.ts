@@ -5,6 +5,7 @@
  * is resumed from a checkpoint goes on bit for bit as if it had never been stopped. The policy at the start of a value-imprinting
  * stage is that stage's frozen prior, and the one that a rollback goes back to.
  */
+import { basename } from "node:path";
 import { openGpu } from "../../kernels/gpu/device.ts";
 import type { PolicyWeights } from "../../kernels/policy/config.ts";
 import { loadParameters, type Parameters } from "../../kernels/policy/parameters.ts";
@@ -84,6 +85,7 @@ export async function train(request: TrainerRequest): Promise<TrainResult> {
     await recordStart(run);
     if (pending?.entry) tellAgain(run, pending.entry);
     const { checkpoint, ended } = await runStages(run, prepared).finally(() => report.done());
+    if (!request.stopped()) await recordEnd(run, checkpoint, ended);
     const { entries } = audit;
     return {
       checkpoint,
@@ -134,6 +136,17 @@ async function recordStart({ request: { config }, audit }: Run): Promise<void> {
     stages: stages.map(({ name }) => name),
     gates: schedule && gated.map((stage, s) => ({ stage, thresholds: schedule.stages[s] })),
     falling: schedule?.falling ?? [],
+  });
+}
+
+/** The last entry of a run that was not stopped. */
+async function recordEnd({ audit, stages }: Run, checkpoint: string | null, ended: boolean) {
+  if (audit.entries.at(-1)?.event === "end") return;
+  const name = checkpoint && basename(checkpoint);
+  await audit.append({
+    event: "end",
+    outcome: ended ? "ended by a gate" : `all ${stages.length} stages done`,
+    checkpoint: name,
   });
 }
 

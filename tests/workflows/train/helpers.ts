@@ -45,18 +45,19 @@ export async function runTrain(
   return { code, stdout: text(stdout), stderr: text(stderr) };
 }
 
-/** Starts the command and kills it with `signal` as soon as `path` exists; fails when it ends before that. */
+/** Starts the command and kills it with `signal` as soon as `path` exists, and holds `text`; fails when it ends before that. */
 export async function interruptTrain(
   args: readonly string[],
   path: string,
   signal: Deno.Signal,
+  text = "",
 ): Promise<{ code: number; stderr: string }> {
   const child = trainProcess(args).spawn();
   const output = child.output();
   let ended = false;
   output.then(() => ended = true);
-  const exists = () => Deno.stat(path).then(() => true, () => false);
-  while (!ended && !await exists()) await new Promise((wake) => setTimeout(wake, 5));
+  const come = () => Deno.readTextFile(path).then((found) => found.includes(text), () => false);
+  while (!ended && !await come()) await new Promise((wake) => setTimeout(wake, 5));
   assert(!ended, `the run ended before ${path} was there`);
   child.kill(signal);
   const { code, stderr } = await output;
@@ -80,6 +81,16 @@ export function assertSameRun(a: string, b: string): void {
     const differs = one.findIndex((byte, i) => byte !== other[i]);
     assert(one.length === other.length && differs < 0, `${path} differs at byte ${differs}`);
   }
+}
+
+/** A checkpoint at the place of a Ctrl-C is one more than the run that was not stopped has. */
+export function assertSameRunBut(out: string, whole: string): void {
+  const names = (folder: string) => new Set([...Deno.readDirSync(folder)].map(({ name }) => name));
+  const [mine, theirs] = [out, whole].map((folder) => names(join(folder, "checkpoints")));
+  for (const name of mine.difference(theirs)) {
+    Deno.removeSync(join(out, "checkpoints", name), { recursive: true });
+  }
+  assertSameRun(out, whole);
 }
 
 /** Runs `test` with a new folder that is removed afterwards. */
