@@ -7,6 +7,7 @@
  */
 import { InputError } from "../../../kernels/errors.ts";
 import type { Parameters } from "../../../kernels/policy/parameters.ts";
+import type { Adversary } from "../../config/imagination_schema.ts";
 import { Random } from "../../data/random.ts";
 import type { PerturbationSource, PerturbedBatch } from "../../objective/term.ts";
 import { FirstOrder } from "./first_order.ts";
@@ -17,14 +18,6 @@ import { placeInRows } from "./placement.ts";
 import { type Proposal, Proposer } from "./proposals.ts";
 import { ReplyScorer } from "./reply_scorer.ts";
 import { worstPerturbation } from "./worst.ts";
-
-/**
- * Who looks for the worst perturbation. `blind`: the worst of random ones. `generator`: the worst of those that G_psi proposes, trained
- * beside the policy. `search`: exact where C(h) fits the budget, else guided by gradients; edits only, and dear.
- */
-export const ADVERSARIES = ["blind", "generator", "search"] as const;
-/** One of {@linkcode ADVERSARIES}. */
-export type Adversary = (typeof ADVERSARIES)[number];
 
 /** How perturbations are looked for, and the shape of the batches. */
 export interface ImaginationOptions {

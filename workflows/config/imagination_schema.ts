@@ -1,0 +1,47 @@
+/**
+ * Keys of the configuration that decide how counterfactual imagination (INFANT Eq. 9 to 12) looks for perturbations.
+ */
+import { z } from "zod";
+
+/**
+ * Who looks for the worst perturbation. `blind`: the worst of random ones. `generator`: the worst of those that G_psi proposes, which
+ * is trained beside the policy. `search`: exact where C(h) fits the budget, else guided by gradients; edits only, and dear.
+ */
+export const ADVERSARIES = ["blind", "generator", "search"] as const;
+/** One of {@linkcode ADVERSARIES}. */
+export type Adversary = (typeof ADVERSARIES)[number];
+
+/** How perturbations are looked for. */
+export interface ImaginationConfig {
+  /** Who looks for them. */
+  readonly adversary: Adversary;
+  /** Edit budget, Eq. 12. */
+  readonly k_max: number;
+  /** Perturbations tried for each context; `search`: forward passes for each context. */
+  readonly candidates: number;
+  /** Steps of the generator for each micro-batch. */
+  readonly inner_steps: number;
+  /** Learning rate of the generator. */
+  readonly generator_learning_rate: number;
+}
+
+const settings = z.strictObject({
+  adversary: z.enum(ADVERSARIES).default("generator").describe(
+    "who looks for the worst perturbation: random draws (blind), a trained generator, or exact enumeration and search by gradients (search)",
+  ),
+  k_max: z.int().min(0).default(2).describe("most token edits of a perturbation, Eq. 12"),
+  candidates: z.int().min(2).default(4).describe(
+    "perturbations tried for each context, the worst is learned from; search: forward passes for each context",
+  ),
+  inner_steps: z.int().min(0).default(1).describe(
+    "steps K of the generator for each micro-batch; 0: it is not trained",
+  ),
+  generator_learning_rate: z.number().gt(0).lte(1).default(1e-2).describe(
+    "learning rate of the generator, the faster of the two time scales",
+  ),
+});
+
+/** How perturbations are looked for, with its defaults. */
+export const imaginationSchema: z.ZodDefault<typeof settings> = settings
+  .default(settings.parse({}))
+  .describe("the adversary of counterfactual imagination, where it has a weight");
