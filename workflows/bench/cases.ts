@@ -4,7 +4,14 @@
 import type { MatmulSchedule } from "../../kernels/matmul/matmul.ts";
 import { parameterCount } from "../../kernels/policy/config.ts";
 import { CHAINS, STEPS_PER_TURN } from "../../kernels/roof/roof.ts";
-import { type GptStepTask, type KernelTask, RECURRENCE, type Task } from "./contest.ts";
+import {
+  type GenerateTask,
+  type GptStepTask,
+  type KernelTask,
+  RECURRENCE,
+  type StoriesTask,
+  type Task,
+} from "./contest.ts";
 import { NURSERY_TOKENS, nurseryName } from "./nursery.ts";
 import { LARGE, MEDIUM, productsOf, type Sized, SMALL, stepFlops, TINY } from "./policies.ts";
 
@@ -231,6 +238,11 @@ function fisher({ size, config, rows, length }: Sized): Case {
   };
 }
 
+const withoutCache = (task: GenerateTask | StoriesTask): Variant => ({
+  label: "without a cache",
+  task: { ...task, cache: false },
+});
+
 function generations({ config }: Sized, batches: readonly number[]): Case[] {
   const promptLength = config.context / 4;
   const maxNew = config.context / 2;
@@ -242,7 +254,7 @@ function generations({ config }: Sized, batches: readonly number[]): Case[] {
       title: `generate ${maxNew} tokens, batch ${batch}, prompt ${promptLength}`,
       task,
       work: { tokens: batch * maxNew },
-      variants: [{ label: "without a cache", task: { ...task, cache: false } }],
+      variants: [withoutCache(task)],
     };
   });
 }
@@ -253,12 +265,14 @@ function story(
   maxNew: number,
 ): Case {
   const { model, tokenizer } = files;
+  const task = { kind: "stories", model, tokenizer, replies, maxNew, cache: true } as const;
   return {
     ...alone,
     id: `stories-${replies}`,
     title: `${replies} stories of ${maxNew} tokens, ${model.split(/[\\/]/).at(-1)}`,
-    task: { kind: "stories", model, tokenizer, replies, maxNew },
+    task,
     work: { tokens: replies * maxNew },
     peers: ["llama2.c"],
+    variants: [withoutCache(task)],
   };
 }

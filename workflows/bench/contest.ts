@@ -121,6 +121,8 @@ export interface StoriesTask {
   readonly replies: number;
   /** Tokens of each. */
   readonly maxNew: number;
+  /** The toolkit's own choice, see {@linkcode GenerateTask}. */
+  readonly cache: boolean;
 }
 
 /** What only the toolkit is asked to do. */

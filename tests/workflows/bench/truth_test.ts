@@ -64,7 +64,14 @@ Deno.test("generation must give every token, with a probability", () => {
 });
 
 Deno.test("a story is the same to the letter; a Fisher diagonal is no square of nothing", () => {
-  const story = { kind: "stories", model: "", tokenizer: "", replies: 1, maxNew: 2 } as const;
+  const story = {
+    kind: "stories",
+    model: "",
+    tokenizer: "",
+    replies: 1,
+    maxNew: 2,
+    cache: true,
+  } as const;
   assertEquals(problemWith(story, [79, 110]), null);
   assertEquals(disagreement(story, [79, 110], [79, 110]), null);
   assertEquals(disagreement(story, [79, 111], [79, 110]), "character 111 at 1, expected 110");

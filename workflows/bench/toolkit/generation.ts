@@ -79,11 +79,11 @@ async function anew(
 
 /** Stories of a llama2.c model, each begun by the token that begins a text. The answer is the likeliest story, as code points. */
 export async function openStories(gpu: Gpu, task: StoriesTask): Promise<Workload> {
-  const { replies, maxNew } = task;
+  const { replies, maxNew, cache } = task;
   const { weights, tokenizer } = await loadModel(task.model, { tokenizer: task.tokenizer });
   const bos = weights.config.bosTokenId ?? 1;
   const prompts = Array.from({ length: replies }, () => [bos]);
-  const sizes = { batch: replies, promptLength: 1, maxNew, cache: true };
+  const sizes = { batch: replies, promptLength: 1, maxNew, cache };
   const { generate, close } = generator(gpu, weights, sizes);
   return {
     async check() {

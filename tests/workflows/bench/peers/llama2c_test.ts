@@ -14,6 +14,7 @@ const task = {
   tokenizer: "t.bin",
   replies: 3,
   maxNew: 50,
+  cache: true,
 } as const;
 
 /** A program that says the given things. */
