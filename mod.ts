@@ -149,3 +149,9 @@ export {
   type RunRecord,
 } from "./workflows/report/run_figure.ts";
 export { type Display, judgedReplies, notebookReporter } from "./workflows/report/notebook.ts";
+
+// 8. The papers' results as functions, and the trade-off between capability and safety.
+/** INFANT's results as functions, with the statistics that reports rest on. */
+export * as theory from "./workflows/theory/mod.ts";
+/** Fronts, scalarisations, indicators and trade-off rates. */
+export * as pareto from "./workflows/pareto/mod.ts";

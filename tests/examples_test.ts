@@ -18,7 +18,14 @@ const FILES = [
   "workflows/model_files/safetensors_write.ts",
   "workflows/nursery/mod.ts",
   "workflows/report/chart.ts",
+  "workflows/pareto/front.ts",
+  "workflows/pareto/hypervolume.ts",
+  "workflows/pareto/mod.ts",
+  "workflows/theory/danskin.ts",
+  "workflows/theory/degradation.ts",
+  "workflows/theory/games/dynamics.ts",
   "workflows/theory/intervals.ts",
+  "workflows/theory/safety_bounds.ts",
   "workflows/train/program.ts",
 ];
 

@@ -2,17 +2,21 @@
  * The results of INFANT as functions, by section: what holds is computed, what is printed wrongly
  * stands beside it and says so in its name (`...Printed`) or its documentation.
  *
- * | part | functions |
- * | --- | --- |
- * | Sample complexity, Eq. 15, 16 | `demonstrationsPrinted` `demonstrationsSolved` `generalisationGap` |
- * | Preferences, Eq. 8, 17, 18 | `preferenceLoss` `implicitReward` `regularisedOptimum` |
- * | Games, Eq. 19-24 | `bilinearGame` `quadraticGame` `matrixGame`, their `nashGap`; `solveMatrixGame` `gradientDescentAscent` `extragradient` `averagedGapBound` `fitPowerLaw` `exploitability` |
- * | Safety bounds, Eq. 25-35 | `safetyBounds` `overTurns` |
- * | PAC bound, Eq. 36-38 | `pacBound` `hoeffdingDeviation` `hoeffdingSampleSize` |
- * | Regret, Eq. 39-41 | `regretBound` `exponentialWeights` `regret` |
- * | Maturation, Eq. 42-52 | `thresholdSchedule` `gateOpen` `activeEnvironments` `firstStable` `dropBound` `mixtureViolation` `cumulativeBound` |
- * | Lemmas, Eq. 60-62 | `klDivergence` `klOfChain` `softmaxFisher` `maximumOf` `maximumOverInterval` |
- * | Objective, Eq. 6-14, 24, 27 | `totalLoss` `imprintingLoss` `imaginationLoss` `capacitorLoss` `capacitorPolicy` `plasticityPenalty` `worstKl` |
+ * - Sample complexity, Eq. 15, 16: `demonstrationsPrinted`, `demonstrationsSolved`,
+ *   `generalisationGap`
+ * - Preferences, Eq. 8, 17, 18: `preferenceLoss`, `implicitReward`, `regularisedOptimum`
+ * - Games, Eq. 19-24: `bilinearGame`, `quadraticGame`, `matrixGame` and their `nashGap`;
+ *   `gradientDescentAscent`, `extragradient`, `averagedGapBound`, `fitPowerLaw`; `solveMatrixGame`,
+ *   `pureDuality`; `exploitability` for what has no rate; `worstKl`
+ * - Safety bounds, Eq. 25-35: `safetyBounds`, `overTurns`
+ * - PAC bound, Eq. 36-38: `pacBound`, `hoeffdingDeviation`, `hoeffdingSampleSize`
+ * - Regret, Eq. 39-41: `regretBound`, `exponentialWeights`, `regret`
+ * - Maturation, Eq. 42-52: `thresholdSchedule`, `gateOpen`, `activeEnvironments`, `firstStable`,
+ *   `dropBound`, `mixtureViolation`, `cumulativeBound`
+ * - Lemmas, Eq. 60-62: `klDivergence`, `klOfChain`, `softmaxFisher`, `maximumOf`,
+ *   `maximumOverInterval`
+ * - Objective, Eq. 6-14, 27: `totalLoss`, `imprintingLoss`, `imaginationLoss`, `capacitorLoss`,
+ *   `capacitorPolicy`, `plasticityPenalty`
  *
  * Beside them: the formulas of SAAA that need no model, and the statistics that reports rest on.
  *

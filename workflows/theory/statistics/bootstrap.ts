@@ -22,14 +22,16 @@ export interface Bootstrap extends Interval {
 export type Statistic = (sample: readonly number[]) => number;
 
 /** Mean of a sample. */
-export const mean: Statistic = (sample) => sample.reduce((a, b) => a + b, 0) / sample.length;
+export function mean(sample: readonly number[]): number {
+  return sample.reduce((a, b) => a + b, 0) / sample.length;
+}
 
 /** Median of a sample; the mean of the two middle values when their number is even. */
-export const median: Statistic = (sample) => {
+export function median(sample: readonly number[]): number {
   const sorted = [...sample].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-};
+}
 
 /** Limits by the inverse distribution function: the smallest value with F >= level. */
 function summarise(values: number[], confidence: number): Bootstrap {
