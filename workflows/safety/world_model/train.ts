@@ -37,7 +37,8 @@ export interface WorldModelTraining {
 
 /**
  * Settings that suit the nursery. Learning rate, false negatives on test proposals at 3% false positives, seen and unseen families
- * (5,000 replies, one seed, 2026-11-21): 1e-3 0.080 and 0.126, 2e-3 0.025 and 0.032, 3e-3 with replies of the policies 0.053 and 0.034.
+ * (5,000 replies, one seed, 2026-11-21): 1e-3 0.080 and 0.126, 2e-3 0.025 and 0.032; in a mixture of its own, 2e-3 0.016 and 0.038, 3e-3
+ * 0.053 and 0.034.
  */
 export const WORLD_MODEL_TRAINING: WorldModelTraining = {
   repliesPerStep: 32,
