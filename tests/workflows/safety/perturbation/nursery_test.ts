@@ -16,11 +16,8 @@ import { LETTERS, NONCE, nurseryVocabulary } from "../../../../workflows/nursery
 import { EditBall } from "../../../../workflows/safety/perturbation/ball.ts";
 import { editDistance } from "../../../../workflows/safety/perturbation/edit_distance.ts";
 import { violationLoss } from "../../../../workflows/safety/perturbation/hidden_loss.ts";
-import {
-  ADVERSARIES,
-  type Adversary,
-  ImaginationSource,
-} from "../../../../workflows/safety/perturbation/imagination.ts";
+import { ADVERSARIES, type Adversary } from "../../../../workflows/config/imagination_schema.ts";
+import { ImaginationSource } from "../../../../workflows/safety/perturbation/imagination.ts";
 import {
   nurseryCase,
   nurseryCases,
