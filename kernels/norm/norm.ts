@@ -3,6 +3,7 @@
  */
 import { InputError } from "../errors.ts";
 import { elementKernel } from "../gpu/elements.ts";
+import type { Gpu } from "../gpu/device.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import { linearGroups, type Tape } from "../gpu/tape.ts";
 import { type DType, dummyTensor, type Tensor } from "../gpu/tensor.ts";
@@ -16,9 +17,12 @@ const backward = defineKernel("norm_backward", backwardCode);
 const backwardWeight = defineKernel("norm_backward_weight", weightCode);
 const backwardSum = defineKernel("norm_backward_sum", sumCode);
 
-/** Invocations that share a row: one vector of a software adapter, two warps or one wave of a GPU. */
-export function rowLanes(tape: Tape): number {
-  return tape.gpu.info.software ? 8 : 64;
+/**
+ * Invocations that share a row, and a workgroup's invocations. On a software adapter eight rows in lock step need neither barrier nor
+ * workgroup memory: 0.60 ms instead of 0.80 for 1,024 rows of 128, 1.2 instead of 1.8 with the backward pass. On a GPU two warps or one wave share a row.
+ */
+function rowSharing({ info }: Gpu): { readonly LANES: number; readonly SIZE: number } {
+  return info.software ? { LANES: 1, SIZE: 8 } : { LANES: 64, SIZE: 64 };
 }
 
 /** Rows that one invocation sums in the first stage of a column sum. */
@@ -45,10 +49,11 @@ export function norm(
   }
   const y = tape.tensor(`${x.name}.norm`, x.shape, dtype);
   const stats = tape.tensor(`${x.name}.stats`, [x.rows, 4]);
-  const overrides = { LANES: rowLanes(tape), RMS: Number(bias === null) };
+  const { LANES, SIZE } = rowSharing(tape.gpu);
+  const overrides = { LANES, SIZE, RMS: Number(bias === null) };
   const uniforms = { rows: x.rows, columns: x.columns, stride4: x.stride / 4 };
-  const groups = linearGroups(x.rows, 1);
-  const loops = 3 * Math.ceil(x.stride / 4 / overrides.LANES) + 2 * overrides.LANES;
+  const groups = linearGroups(x.rows, SIZE / LANES);
+  const loops = 3 * Math.ceil(x.stride / 4 / LANES) + 2 * LANES;
   tape.dispatch({
     kernel: forward({ Y: y }),
     bindings: { x, weight, bias: bias ?? weight, y, stats },
