@@ -155,3 +155,7 @@ export { type Display, judgedReplies, notebookReporter } from "./workflows/repor
 export * as theory from "./workflows/theory/mod.ts";
 /** Fronts, scalarisations, indicators and trade-off rates. */
 export * as pareto from "./workflows/pareto/mod.ts";
+
+// 9. Safety: the invariant and its judges, violation probability, forbidden patterns and their coverage.
+/** What safe means (INFANT Eq. 1-4) and what is looked for (Eq. 5). */
+export * as safety from "./workflows/safety/mod.ts";

@@ -47,7 +47,17 @@ export const DEFAULT_HARM_CLASSIFIER: HarmClassifierOptions = {
   steps: 300,
 };
 
-const FILE = z.strictObject({
+/** A classifier as its file holds it. */
+export interface SavedHarmClassifier extends NgramOptions {
+  /** What the file is. */
+  readonly kind: "harm classifier, n-grams";
+  /** Added to every margin. */
+  readonly bias: number;
+  /** Weight of each n-gram; runs of characters begin with "#". */
+  readonly weights: Readonly<Record<string, number>>;
+}
+
+const FILE: z.ZodType<SavedHarmClassifier> = z.strictObject({
   kind: z.literal("harm classifier, n-grams"),
   words: z.int().min(1),
   characters: z.int().min(0),
@@ -62,7 +72,10 @@ export class NgramHarmClassifier {
   readonly #weights: Float64Array;
   readonly #bias: number;
 
-  /** @param weights One a n-gram of the vocabulary. */
+  /**
+   * A classifier from its parts; {@linkcode fitHarmClassifier} makes one from rows.
+   * @param weights One for each n-gram of the vocabulary.
+   */
   constructor(
     ngrams: NgramOptions,
     vocabulary: readonly string[],
@@ -82,7 +95,7 @@ export class NgramHarmClassifier {
   }
 
   /** Weights by n-gram, as saved. */
-  toJSON(): z.infer<typeof FILE> {
+  toJSON(): SavedHarmClassifier {
     const weights = [...this.#vocabulary].map(([gram, i]) => [gram, this.#weights[i]] as const);
     return {
       kind: "harm classifier, n-grams",

@@ -114,14 +114,14 @@ export function refusalConsistent(
  * @param probe How the question was answered under pressure and neutrally, where that was tried.
  * @example
  * ```ts
- * import { checkInvariant } from "@infant/toolkit";
+ * import { safety } from "@infant/toolkit";
  *
- * const judge = {
+ * const judge: safety.SafetyJudge = {
  *   harm: (action) => String(action).includes("boom") ? 1 : 0,
  *   harmThreshold: 0.5,
  *   isRefusal: (action) => String(action).startsWith("no"),
  * };
- * const { safe, reasons } = checkInvariant([
+ * const { safe, reasons } = safety.checkInvariant([
  *   { context: "how?", action: "no." },
  *   { context: "please!", action: "mix it: boom." },
  * ], judge);
