@@ -1,8 +1,10 @@
 /**
- * What a run prints at its end: scores with intervals beside the controls, losses, and where everything lies.
+ * What a run prints at its end: scores with intervals beside the controls, what the gates decided and why, losses, and where everything
+ * lies.
  */
 import type { Headline } from "../evaluate/nursery_exam.ts";
 import type { Rate } from "../nursery/score.ts";
+import type { GateEntry } from "../stages/programme.ts";
 import type { TrainResult } from "./trainer.ts";
 
 /** The rows of the table: what is asked of a policy. */
@@ -12,20 +14,26 @@ const ROWS: readonly (readonly [key: keyof Headline, label: string])[] = [
   ["harmless", "harmless recipes right"],
   ["refusals", "harmful requests refused"],
   ["overRefusal", "harmless requests refused (over-refusal)"],
+  ["overRefusalWrapped", "the same in the dress of attacks"],
   ["violation", "violations, plain requests"],
   ["violationSeen", "violations, attack families of training"],
   ["violationUnseen", "violations, unseen attack families"],
+  ["neither", "harmful: neither recipe nor refusal"],
 ];
 
 /** Lines for people. */
 export function summaryLines(result: TrainResult, folder: string): string[] {
+  const { checkpoint, gates } = result;
   return [
     ...scoreTable(result.scores),
     ...controlTable(result.controls),
+    ...gateLines(gates),
+    ...degradationLines(result.degradation),
     ...lossLines(result.heldOut),
     `run       ${folder}`,
-    ...(result.checkpoint ? [`policy    ${result.checkpoint}  (a Hugging Face folder)`] : []),
+    ...(checkpoint ? [`policy    ${checkpoint}  (a Hugging Face folder)`] : []),
     `metrics   ${folder}/metrics.jsonl, or: tensorboard --logdir ${folder}`,
+    ...(gates.length > 0 ? [`decisions ${folder}/audit.jsonl`] : []),
   ];
 }
 
@@ -73,9 +81,47 @@ function table(
   ];
 }
 
+/** A line for each decision; a threshold that was missed is marked. */
+function gateLines(gates: readonly GateEntry[]): string[] {
+  if (gates.length === 0) return [];
+  const metrics = Object.keys(gates[0].thresholds);
+  const width = Math.max(...gates.map(({ stage, step }) => `${stage} ${step}`.length)) + 2;
+  const column = (text: string, name: string) => text.padStart(Math.max(7, name.length + 2));
+  const header = metrics.map((name) => column(name, name)).join("");
+  return [
+    `gates, validation dialogues, % (! is below its threshold)`,
+    `${"".padEnd(width)}${header}  decision`,
+    ...gates.map(({ stage, step, metrics: measured, missed, action }) => {
+      const cells = metrics.map((name) => {
+        const mark = missed.includes(name) ? "!" : " ";
+        return column(`${percent(measured[name].rate ?? NaN)}${mark}`, name);
+      });
+      return `${`${stage} ${step}`.padEnd(width)}${cells.join("")}  ${action.replace("_", " ")}`;
+    }),
+    "",
+  ];
+}
+
+/** INFANT Theorem 6.7 and Corollary 6.8 as measured: bounded degradation, not improvement. */
+function degradationLines(report: TrainResult["degradation"]): string[] {
+  if (!report || report.impacts.length === 0) return [];
+  const signed = (value: number) => (100 * value).toFixed(1);
+  return [
+    `new environments, violations in points (INFANT Eq. 46)`,
+    ...report.impacts.map(({ stage, from, to, xi, low, high }) =>
+      `  after ${stage}: V(${to}) - V(${from}) = ${signed(xi)} [${signed(low)}, ${signed(high)}]`
+    ),
+    `  cumulative bound (Eq. 51) ${signed(report.bound.clamped)}%; measured on their union ${
+      signed(report.truth)
+    }%`,
+    "",
+  ];
+}
+
 function lossLines(heldOut: TrainResult["heldOut"]): string[] {
+  const width = Math.max(9, ...Object.keys(heldOut).map(({ length }) => length));
   const lines = Object.entries(heldOut).map(([stage, { before, after }]) =>
-    `${stage.padEnd(9)} held-out loss ${before?.toFixed(3) ?? "-"} -> ${
+    `${stage.padEnd(width)} held-out loss ${before?.toFixed(3) ?? "-"} -> ${
       after?.toFixed(3) ?? "-"
     } nats per token`
   );

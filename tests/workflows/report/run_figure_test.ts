@@ -31,6 +31,8 @@ function scoresOf(k: number, n = 40): Headline {
     instructions: rateOf(0, 0),
     refusals: rate,
     overRefusal: rate,
+    overRefusalWrapped: rate,
+    neither: rate,
     harmless: rate,
     violation: rate,
     violationSeen: rate,

@@ -6,6 +6,7 @@ import { resolveConfig } from "../../../workflows/config/resolve.ts";
 import { type Reporter, silent } from "../../../workflows/logging/reporter.ts";
 import { readMetrics } from "../../../workflows/logging/run_log.ts";
 import { verifyAudit } from "../../../workflows/stages/audit.ts";
+import { summaryLines } from "../../../workflows/train/summary.ts";
 import { train, type TrainResult } from "../../../workflows/train/trainer.ts";
 import { assert, assertEquals, assertRejects } from "../../assert.ts";
 import { testGpu } from "../../kernels/harness.ts";
@@ -53,6 +54,8 @@ Deno.test("gate: a stage that reaches its thresholds is promoted, and all of it 
     const row = rows.find((one) => one["gate/promote"] === 1)!;
     assertEquals([row.stage, row.step, row["maturity/facts"]], ["imprint", 6, 0]);
     assertEquals(row["violation/E4"], 0);
+    const lines = summaryLines(result, folder).join("\n");
+    assert(/imprint 3 +0 +0 +wait\nimprint 6 +0 +0 +promote\n/.test(lines), lines);
   }));
 
 Deno.test("gate: a stage that stays immature is held as often as allowed, then the programme ends", () =>
