@@ -85,7 +85,7 @@ export function parsePatterns(
     const named = /pattern "([^"]+)"|called "([^"]+)"/.exec(error.message);
     const line = named && lineOf(text, named[1] ?? named[2]);
     const where = line === null ? source : `${source}, line ${line}`;
-    throw new InputError(error.message.replace(data.name ?? source, where));
+    throw new InputError(error.message.replace(data.name ?? source, () => where));
   }
 }
 
