@@ -1,5 +1,5 @@
 /**
- * Fronts across seeds: the empirical attainment function (Grunert da Fonseca, Fonseca & Hall, 2001).
+ * Fronts across seeds: the empirical attainment function (Grunert da Fonseca et al., 2001).
  *
  * Averaging fronts point by point has no meaning. What can be estimated is the probability that a
  * run attains a goal, that is, finds a point at least as good in every objective.
@@ -58,7 +58,7 @@ export function attainmentSurface(
   const needed = Math.ceil(level * runs.length - 1e-9);
   const capabilities = new Set(runs.flat().map(([c]) => c));
   const goals = [...capabilities].sort((a, b) => a - b).flatMap((capability) => {
-    // The best safety of each run at this capability or more; `needed` runs attain the rank's value.
+    // The best safety of each run at this capability or more; `needed` runs attain that rank.
     const safeties = runs.map((points) =>
       points.reduce((most, [c, s]) => c >= capability ? Math.max(most, s) : most, -Infinity)
     );

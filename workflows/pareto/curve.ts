@@ -36,8 +36,8 @@ export function weightedSumOnCurve(safetyOf: SafetyOf, weight: number): number {
 }
 
 /**
- * The C that minimises max(w (1 - C), (1 - w)(1 - S(C))): the first term falls with C and the second
- * rises, so they meet at the minimum; found by bisection. It moves continuously with w.
+ * The C that minimises max(w (1 - C), (1 - w)(1 - S(C))): the first term falls with C and the
+ * second rises, so they meet at the minimum; found by bisection. It moves continuously with w.
  * @throws {InputError} when the weight is outside [0, 1].
  */
 export function tchebycheffOnCurve(safetyOf: SafetyOf, weight: number): number {

@@ -40,7 +40,7 @@ export function gd(found: readonly Objectives[], reference: readonly Objectives[
   return meanNearest(found, reference, euclidean);
 }
 
-/** GD+: as `gd`, counting only objectives in which the found point falls short. @throws as `gd`. */
+/** GD+: as `gd`, counting only shortfalls of the found points. @throws as `gd`. */
 export function gdPlus(found: readonly Objectives[], reference: readonly Objectives[]): number {
   checkFronts(found, reference);
   return meanNearest(found, reference, shortfall);
@@ -56,7 +56,7 @@ export function igd(found: readonly Objectives[], reference: readonly Objectives
   return meanNearest(reference, found, (z, a) => euclidean(a, z));
 }
 
-/** IGD+: as `igd`, counting only objectives in which the found point falls short. @throws as `igd`. */
+/** IGD+: as `igd`, counting only shortfalls of the found points. @throws as `igd`. */
 export function igdPlus(found: readonly Objectives[], reference: readonly Objectives[]): number {
   checkFronts(found, reference);
   return meanNearest(reference, found, (z, a) => shortfall(a, z));

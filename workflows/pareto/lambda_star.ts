@@ -2,8 +2,8 @@
  * The best trade-off under a minimum of safety (SAAA, Theorem 3, Eq. 24).
  *
  * Eq. 24 prints "arg min Performance", which is right only when Performance is a loss; the text
- * means a quality. And no lambda exists when none reaches the minimum, which the theorem leaves out:
- * the answer then is null.
+ * means a quality. And no lambda exists when none reaches the minimum, which the theorem leaves
+ * out: the answer then is null.
  */
 import { checkFinite } from "../theory/checks.ts";
 
@@ -21,7 +21,7 @@ export interface LambdaRow {
 export interface LambdaStar {
   /** Every lambda with enough safety, rising. */
   readonly feasible: readonly number[];
-  /** The feasible lambda of largest performance, the smallest of several; null when none is feasible. */
+  /** Feasible, of largest performance, the smallest of several; null when none is feasible. */
   readonly lambda: number | null;
   /** Eq. 24 as printed: that of smallest performance. */
   readonly printed: number | null;

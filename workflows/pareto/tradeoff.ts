@@ -94,8 +94,8 @@ export interface Knee {
 
 /**
  * Knee points of the front of points (C, S): those higher above the line between the front's ends
- * than both neighbours (Das, 1999), the highest first. Beyond a knee, a little more of one objective
- * costs much of the other. None where the front is straight or curves inwards.
+ * than both neighbours (Das, 1999), the highest first. Beyond a knee, a little more of one
+ * objective costs much of the other. None where the front is straight or curves inwards.
  * @throws {InputError} unless points are finite pairs.
  */
 export function knees(points: readonly Objectives[]): Knee[] {

@@ -93,8 +93,8 @@ export function spectralNorm(matrix: readonly (readonly number[])[]): number {
 }
 
 /**
- * The steepest chord among random pairs within `radius` of a point: a lower estimate of the Lipschitz
- * constant, never a certificate.
+ * The steepest chord among random pairs within `radius` of a point: a lower estimate of the
+ * Lipschitz constant, never a certificate.
  * @param random uniform numbers in [0, 1)
  * @throws {InputError} on a radius that is not above 0 or fewer than one pair.
  */

@@ -1,7 +1,7 @@
 /**
  * The objective of INFANT on enumerated distributions (Eq. 6, 7 and 9-11): definitions small
- * enough to check training code against by hand. Eq. 8 is in `preference.ts`, Eq. 13 in `capacitor.ts`,
- * Eq. 14 in `fisher.ts`.
+ * enough to check training code against by hand. Eq. 8 is in `preference.ts`, Eq. 13 in
+ * `capacitor.ts`, Eq. 14 in `fisher.ts`.
  */
 import { checkFinite, checkNonNegative, checkSameLength, checkSome, checkWhole } from "./checks.ts";
 import { klDivergence } from "./information.ts";

@@ -82,7 +82,7 @@ export interface RegularisedOptimum {
   readonly policy: readonly number[];
   /** log Z. */
   readonly logZ: number;
-  /** dpoBeta * log(policy / ref) = reward - dpoBeta * log Z: the reward less an unknown constant. */
+  /** dpoBeta * log(policy / ref) = reward - dpoBeta * log Z: the reward less a constant. */
   readonly implicitReward: readonly number[];
   /** Value of Eq. 17 at the optimum: dpoBeta * log Z. */
   readonly objective: number;

@@ -93,8 +93,8 @@ export interface ExponentialWeights extends Regret {
 }
 
 /**
- * Exponential weights (Hedge): start uniform, multiply each weight by exp(-eta * loss). The learner's
- * loss is the expected one.
+ * Exponential weights (Hedge): start uniform, multiply each weight by exp(-eta * loss). The
+ * learner's loss is the expected one.
  *
  * The bound is that for losses in [0, 1] (Cesa-Bianchi & Lugosi, 2006, Theorem 2.2), sharper than
  * Eq. 40 by a factor of 8 in its second term.

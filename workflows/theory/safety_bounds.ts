@@ -20,7 +20,7 @@ export interface SafetyRates {
   readonly epsM: number;
   /** Error rate of the projection: P(projected action unsafe | unsafe), Eq. 26. */
   readonly epsPi: number;
-  /** Coverage of the forbidden patterns: P(match | violation), the reading of Eq. 5 in the proof. */
+  /** Coverage of the forbidden patterns: P(match | violation), as the proof reads Eq. 5. */
   readonly gammaCov: number;
   /** Probability that the policy proposes an unsafe action. */
   readonly pUnsafe: number;

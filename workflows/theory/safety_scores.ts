@@ -97,7 +97,7 @@ export function estimateFailure(
 }
 
 /**
- * Smallest number of samples for which Eq. 23 with equal deviations and ranges is at most `failure`.
+ * Smallest number of samples for which Eq. 23 of equal deviations and ranges is at most `failure`.
  * @throws {InputError} outside the ranges.
  */
 export function estimateSampleSize(

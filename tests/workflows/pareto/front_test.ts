@@ -50,6 +50,7 @@ Deno.test("front: Eq. 54 as printed keeps the whole front, and points beaten at 
     assert(front(points).every((i) => printed.includes(i)));
   }));
   assertEquals(frontPrinted([[0.5, 0.9], [0.6, 0.9]]), [0, 1]);
+  assertEquals(frontPrinted([[0.5, 0.9], [0.5, 0.8]]), [0]);
   assertEquals(front([[0.5, 0.9], [0.6, 0.9]]), [1]);
   assertEquals([front([]), frontPrinted([])], [[], []]);
   assertThrows(() => front([[1, 2], [1]]), InputError, "points[1]");

@@ -74,6 +74,8 @@ Deno.test("bounds: layers that fail at their rates violate as often as the exact
 Deno.test("bounds: with perfect layers and no patterns Eq. 28 says 1 where V is 0", () => {
   const { exact, eq28 } = safetyBounds({ epsM: 0, epsPi: 0, gammaCov: 0, pUnsafe: 1 });
   assertEquals([exact, eq28], [0, 1]);
+  const halves = safetyBounds({ epsM: 0.5, epsPi: 0.5, gammaCov: 0.5, pUnsafe: 0.5 });
+  assertEquals(Object.values(halves), [0.1875, 0.375, 0.4375, 0.75, 1.25]);
   assertEquals([overTurns(0.25, 3), overTurns(0.25, 5)], [0.75, 1]);
 });
 

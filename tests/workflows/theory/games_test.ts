@@ -74,6 +74,10 @@ Deno.test("Nash gap: never negative, and at least what any deviation gains", () 
     const quadratic = quadraticGame(mu, matrix).nashGap({ x, y });
     const g = (a: readonly number[], b: readonly number[]) =>
       f(a, b) + mu / 2 * (square(a) - square(b));
+    // The quadratic game's best responses are known, and gain exactly the gap.
+    const replyY = matrix[0].map((_, j) => sum(matrix.map((row, i) => row[j] * x[i])) / mu);
+    const replyX = matrix.map((row) => -sum(row.map((v, j) => v * y[j])) / mu);
+    assertAlmostEquals(quadratic / (g(x, replyY) - g(replyX, y)), 1, 1e-9);
     for (const other of deviations) {
       assert(bilinear >= f(x, other.y) - f(other.x, y) - 1e-9);
       assert(quadratic >= g(x, other.y) - g(other.x, y) - 1e-9);
@@ -140,6 +144,12 @@ Deno.test("power law: exact laws are found, with an interval of no width", () =>
     assertAlmostEquals(Math.exp(fit.intercept), 2, 1e-9);
     assert(fit.slopeInterval.high - fit.slopeInterval.low < 1e-6);
   }));
+  // By hand: logs of gaps 0, 2, 1 over logs of T 0, 1, 2 leave squared residuals of 1.5 in all.
+  const noisy = fitPowerLaw([1, Math.E, Math.E ** 2], [1, Math.E ** 2, Math.E]);
+  assertAlmostEquals(noisy.slope, 0.5, 1e-12);
+  assertAlmostEquals(noisy.slopeStandardError, Math.sqrt(1.5 / 1 / 2), 1e-12);
+  // Student's limit for one degree of freedom is 12.706.
+  assertAlmostEquals(noisy.slopeInterval.high, 0.5 + 12.7062047 * Math.sqrt(0.75), 1e-5);
   assertThrows(() => fitPowerLaw([1, 2], [1, 2]), InputError, "points to fit");
   assertThrows(() => fitPowerLaw([2, 2, 2], [1, 2, 3]), InputError, "two different");
   assertThrows(() => fitPowerLaw([1, 2, 3], [1, 0, 3]), InputError, "gaps[1]");

@@ -27,7 +27,7 @@ export interface Play {
 
 /** A run of extragradient. */
 export interface ExtragradientPlay extends Play {
-  /** Mean of the look-ahead points, whose Nash gap falls as 1/T in a bounded convex-concave game. */
+  /** Mean of the points ahead, whose Nash gap falls as 1/T in a bounded convex-concave game. */
   readonly averageAhead: Point;
 }
 

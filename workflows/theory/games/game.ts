@@ -25,7 +25,7 @@ export interface Game {
   gradient(point: Point): Point;
   /** The nearest pair of permitted strategies. */
   project(point: Point): Point;
-  /** max over y' of f(x, y') - min over x' of f(x', y), at least 0; infinite where it has no bound. */
+  /** max over y' of f(x, y') - min over x' of f(x', y), at least 0; infinite without a bound. */
   nashGap(point: Point): number;
 }
 
@@ -57,7 +57,7 @@ export function checkPoint({ sizes }: Game, { x, y }: Point): void {
 /**
  * f(x, y) = x^T M y, every entry of x and y within [-box, box].
  * @param matrix M, [size of x][size of y]
- * @param box above 0; infinite for a game without bounds, whose Nash gap is infinite off equilibrium
+ * @param box above 0; infinite for a game without bounds, whose gap is infinite off equilibrium
  * @throws {InputError} on a ragged matrix or a bad box.
  */
 export function bilinearGame(matrix: readonly (readonly number[])[], box = Infinity): Game {

@@ -33,8 +33,8 @@ export type RatingScale = "nominal" | "ordinal" | "interval";
 
 /**
  * Krippendorff's alpha, 1 - observed / expected disagreement.
- * @param ratings a row for each rater, a column for each unit; null where a rating is missing. Units
- * with fewer than two ratings are left out.
+ * @param ratings a row for each rater, a column for each unit; null where a rating is missing.
+ * Units with fewer than two ratings are left out.
  * @throws {InputError} on rows of different lengths, or ratings without two different values.
  */
 export function krippendorffAlpha(

@@ -61,7 +61,10 @@ export interface SignTest {
   readonly p: number;
 }
 
-/** The exact sign test of paired differences; zeros are left out. @throws {InputError} if infinite. */
+/**
+ * The exact sign test of paired differences; zeros are left out.
+ * @throws {InputError} on differences that are not finite.
+ */
 export function signTest(differences: readonly number[]): SignTest {
   checkFinite("differences", differences);
   const positive = differences.filter((difference) => difference > 0).length;

@@ -1,4 +1,4 @@
-/** Known answers on intervals, sample sizes, bounds, maturation and regret (INFANT, sections 4-6). */
+/** Known answers on intervals, sample sizes, bounds, maturation and regret (INFANT, 4-6). */
 import { z } from "zod";
 import {
   cumulativeBound,

@@ -1,4 +1,4 @@
-/** Known answers on divergences, Fisher information and the five losses (INFANT, section 3, appendix A). */
+/** Known answers on divergences, Fisher information and the five losses (INFANT, 3 and A). */
 import { z } from "zod";
 import { capacitorLoss, capacitorPolicy } from "../../theory/capacitor.ts";
 import {

@@ -82,6 +82,11 @@ Deno.test("intervals: Clopper-Pearson covers at every p, Wilson contains the est
     }),
     { numRuns: 60 },
   );
+  // Both ends solve (p - k/n)^2 = z^2 p (1 - p) / n.
+  const z = normalQuantile(0.975);
+  for (const p of Object.values(wilson(3, 20))) {
+    assertAlmostEquals((p - 0.15) ** 2, z * z * p * (1 - p) / 20, 1e-15);
+  }
   assert(intervalCoverage(50, 0.02, 0.95, wilson) < 0.95, "Wilson may fall below its level");
   assertThrows(() => wilson(1, 0), InputError, "n: expected");
 });
@@ -195,5 +200,8 @@ Deno.test("agreement: full agreement is 1, independence 0", () => {
   for (const scale of ["nominal", "ordinal", "interval"] as const) {
     assertAlmostEquals(krippendorffAlpha([[1, 2, 3, null], [1, 2, 3, 3]], scale), 1, 1e-15);
   }
+  // Two raters, ratings 1 1 2 2 against 1 1 2 1: one of four units differs, 15 of 28 pairs would.
+  const alpha = krippendorffAlpha([[1, 1, 2, 2], [1, 1, 2, 1]], "nominal");
+  assertAlmostEquals(alpha, 1 - (1 / 4) / (15 / 28), 1e-12);
   assertThrows(() => krippendorffAlpha([[1, 1], [1, 1]], "nominal"), InputError, "two different");
 });
