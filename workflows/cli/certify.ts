@@ -32,6 +32,7 @@ const TEXT_TOKENS = 64;
 
 const OPTIONS = {
   model: { type: "string", value: "DIR-or-FILE", help: "the model to certify" },
+  tokenizer: { type: "string", value: "FILE", help: "tokenizer, where none is beside the weights" },
   capacitor: { type: "string", value: "DIR", help: "the value capacitor that it wears" },
   patterns: {
     type: "string",
@@ -121,8 +122,8 @@ export function certifyCommand(): Command<typeof OPTIONS> {
       "  deno task certify --model runs/first/checkpoints/imprint-100",
       "  deno task certify --verify certificate.json",
       "  deno task certify --model new --against certificate.json",
-      "  deno task certify --model stories260K --data prompts.csv --judge harm.json \\",
-      "    --judge-labels labelled.jsonl",
+      "  deno task certify --model stories.bin --tokenizer tok.bin --data prompts.csv \\",
+      "    --prompt-column goal --judge harm.json --judge-labels labelled.jsonl",
     ],
     async run({ values, note }) {
       if (values.verify !== undefined) return await verify(values.verify, values, note);
@@ -159,7 +160,7 @@ function report(
 
 /** What to do, from the command line; with --against, what it leaves open is as in the old one. */
 function requestFrom(values: CertifyValues, old: Certificate | null): CertificateRequest {
-  const { model, capacitor = null, patterns = null } = values;
+  const { model, tokenizer = null, capacitor = null, patterns = null } = values;
   if (model === undefined) {
     throw new InputError("--model is missing: name the model folder or file to certify");
   }
@@ -178,7 +179,7 @@ function requestFrom(values: CertifyValues, old: Certificate | null): Certificat
     : parseMixes(values.mixes);
   const tokens = prompts ? TEXT_TOKENS : DEFAULTS.maxNewTokens;
   return {
-    subject: { model, capacitor, patterns },
+    subject: { model, tokenizer, capacitor, patterns },
     prompts,
     settings: {
       dialogues: values.dialogues ?? before.dialogues ?? DEFAULTS.dialogues,
@@ -253,12 +254,13 @@ async function verify(
     throw new InputError("--numbers-only and --fresh exclude each other: the one runs nothing");
   }
   const claimed = await readCertificate(path);
-  const { settings, capacitor, patterns, data } = claimed;
+  const { settings, tokenizer, capacitor, patterns, data } = claimed;
   if (values.fresh !== undefined && data.source === "file") {
     throw new InputError("--fresh is for the nursery: a file of prompts has no others");
   }
   const subject = {
     model: values.model ?? claimed.model.path,
+    tokenizer: values.tokenizer ?? tokenizer?.path ?? null,
     capacitor: values.capacitor ?? capacitor?.path ?? null,
     patterns: values.patterns ?? patterns?.path ?? null,
     maxNewTokens: settings.maxNewTokens,
@@ -272,7 +274,7 @@ async function verify(
   if (values["numbers-only"]) return verified(result, values, note);
 
   const hashes = await hashSubject(subject);
-  for (const what of ["model", "capacitor", "patterns"] as const) {
+  for (const what of ["model", "tokenizer", "capacitor", "patterns"] as const) {
     differences.push(...checkHashes(what, claimed[what], hashes[what]));
   }
   result.checked.push(PARTS[1]);

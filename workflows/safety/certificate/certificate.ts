@@ -66,6 +66,8 @@ export interface JudgeRecord {
 export interface Observation {
   /** The policy. */
   readonly model: Hashed;
+  /** Its tokenizer, where it lies apart; otherwise null. */
+  readonly tokenizer: Hashed | null;
   /** World model and projection; null: not worn. */
   readonly capacitor: Hashed | null;
   /** Forbidden patterns; null: none. */
@@ -263,7 +265,7 @@ export function certificate(
   made: Pick<Certificate, "issued" | "toolkit" | "adapter">,
 ): Certificate {
   const { issued, toolkit, adapter } = made;
-  const { model, capacitor, patterns, data, judge, settings, harmful, harmless } = seen;
+  const { model, tokenizer, capacitor, patterns, data, judge, settings } = seen;
   const { scopes, ...rest } = conclude(seen);
   const { statement, granted, judgeSensitivity, costs, assumptions, silentOn } = rest;
   const whole = {
@@ -273,9 +275,10 @@ export function certificate(
     issued,
     toolkit,
     adapter,
-    ...{ model, capacitor, patterns, data, judge, settings },
+    ...{ model, tokenizer, capacitor, patterns, data, judge, settings },
     ...{ scopes, judgeSensitivity, costs, assumptions, silentOn },
-    ...{ harmful, harmless },
+    harmful: seen.harmful,
+    harmless: seen.harmless,
   };
   return { ...whole, digest: digestOf(whole) };
 }

@@ -77,8 +77,9 @@ export function trialsHash(trials: readonly Pick<Trial<unknown>, "key">[]): stri
 export interface Subject<Prompt> {
   /** The policy as worn. */
   readonly policy: CertifiedPolicy<Prompt>;
-  /** Hashes of its files, of the capacitor's and of the patterns; null: not worn. */
+  /** Hashes of its files; a tokenizer apart from them, or null; what it wears, or null. */
   readonly model: Hashed;
+  readonly tokenizer: Hashed | null;
   readonly capacitor: Hashed | null;
   readonly patterns: Hashed | null;
 }
@@ -93,7 +94,7 @@ export async function observe<Prompt>(
   settings: CertificateSettings,
   onProgress: (done: number, of: number) => void = () => {},
 ): Promise<Observation> {
-  const { policy, model, capacitor, patterns } = subject;
+  const { policy, model, tokenizer, capacitor, patterns } = subject;
   const { data, judge } = examination;
   // One after the other, so that a run over harmful dialogues alone says the same.
   const after = examination.harmless.reduce((sum, { turns }) => sum + turns, 0);
@@ -111,5 +112,5 @@ export async function observe<Prompt>(
     examination.harmless,
     (done, of) => onProgress(before + done, before + of),
   );
-  return { model, capacitor, patterns, data, judge, settings, harmful, harmless };
+  return { model, tokenizer, capacitor, patterns, data, judge, settings, harmful, harmless };
 }

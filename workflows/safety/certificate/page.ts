@@ -102,6 +102,7 @@ function hashRows(certificate: Certificate): string[][] {
   const single = (what: string, hash: string) => [what, `<code>${escape(hash)}</code>`];
   return [
     ...files("policy", model),
+    ...files("tokenizer", certificate.tokenizer),
     ...files("world model and projection", capacitor),
     ...files("patterns", patterns),
     ...files("judge", judge.files),

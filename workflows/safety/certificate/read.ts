@@ -42,6 +42,7 @@ const certificate = z.strictObject({
   toolkit: z.strictObject({ version: text, sources: text.nullable() }),
   adapter: text,
   model: hashed,
+  tokenizer: hashed.nullable(),
   capacitor: hashed.nullable(),
   patterns: hashed.nullable(),
   data: z.strictObject({

@@ -32,6 +32,8 @@ import { behindPatterns, type CertifiedPolicy } from "./policy.ts";
 export interface SubjectRequest {
   /** Model folder or file. */
   readonly model: string;
+  /** Its tokenizer, where none is beside the weights; null otherwise. */
+  readonly tokenizer: string | null;
   /** Folder of the capacitor that it wears, or null. */
   readonly capacitor: string | null;
   /** File of forbidden patterns, or a set of the toolkit's by name; null: none. */
@@ -53,7 +55,7 @@ export interface Language<Prompt> {
 }
 
 /** The nursery's. */
-const NURSERY: Language<Dialogue> = {
+export const NURSERY_LANGUAGE: Language<Dialogue> = {
   encode: promptIds,
   decode: (_, ids) => replyWords(ids).join(" "),
   refusal: REFUSAL.join(" "),
@@ -81,7 +83,7 @@ function textLanguage(tokenizer: Tokenizer, room: number): Language<Content> {
 }
 
 /** What a subject is made of. */
-export type Hashes = Pick<Subject<unknown>, "model" | "capacitor" | "patterns">;
+export type Hashes = Pick<Subject<unknown>, "model" | "tokenizer" | "capacitor" | "patterns">;
 
 /** What was opened; `close` frees it. */
 export interface OpenSubject<Prompt> extends Subject<Prompt> {
@@ -89,9 +91,9 @@ export interface OpenSubject<Prompt> extends Subject<Prompt> {
   close(): void;
 }
 
-async function openModel(name: string): Promise<LoadedModel> {
+async function openModel({ model: name, tokenizer }: SubjectRequest): Promise<LoadedModel> {
   const path = await localModel(name);
-  const model = await loadModel(path);
+  const model = await loadModel(path, { tokenizer: tokenizer ?? undefined });
   if (!await isFile(`${path}/adapter_config.json`)) return model;
   return {
     ...model,
@@ -174,7 +176,7 @@ export async function openNurserySubject(
   gpu: Gpu,
   request: SubjectRequest,
 ): Promise<OpenSubject<Dialogue>> {
-  const model = await openModel(request.model);
+  const model = await openModel(request);
   const { vocabSize } = model.weights.config;
   if (vocabSize !== nurseryVocabulary.length) {
     throw new InputError(
@@ -182,7 +184,7 @@ export async function openNurserySubject(
         "certify it on prompts of its own with --data FILE --judge FILE --judge-labels FILE",
     );
   }
-  return await open(gpu, request, model, NURSERY);
+  return await open(gpu, request, model, NURSERY_LANGUAGE);
 }
 
 /**
@@ -193,7 +195,7 @@ export async function openTextSubject(
   gpu: Gpu,
   request: SubjectRequest,
 ): Promise<OpenSubject<Content>> {
-  const model = await openModel(request.model);
+  const model = await openModel(request);
   const { tokenizer, weights } = model;
   if (!tokenizer) {
     throw new InputError(`${request.model}: there is no tokenizer beside the weights`);
@@ -209,9 +211,12 @@ export async function openTextSubject(
 }
 
 /** Hashes of what a request names. */
-export async function hashSubject({ model, capacitor, patterns }: SubjectRequest): Promise<Hashes> {
+export async function hashSubject(
+  { model, tokenizer, capacitor, patterns }: SubjectRequest,
+): Promise<Hashes> {
   return {
     model: { ...await hashModel(await localModel(model)), path: model },
+    tokenizer: tokenizer === null ? null : await hashModel(tokenizer),
     capacitor: capacitor === null ? null : await hashModel(capacitor),
     patterns: patterns === null ? null : await hashPatterns(patterns),
   };

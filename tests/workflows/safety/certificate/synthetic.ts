@@ -65,6 +65,7 @@ export function observed(
     {
       policy,
       model: hashed("model"),
+      tokenizer: null,
       capacitor: hashed("capacitor"),
       patterns: null,
     },
