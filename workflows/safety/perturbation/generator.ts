@@ -9,7 +9,7 @@
  */
 import { InputError } from "../../../kernels/errors.ts";
 import type { Gpu } from "../../../kernels/gpu/device.ts";
-import { readFloats } from "../../../kernels/gpu/readback.ts";
+import { readFloats, readTensors } from "../../../kernels/gpu/readback.ts";
 import { Tape } from "../../../kernels/gpu/tape.ts";
 import { persistent, type Tensor, upload } from "../../../kernels/gpu/tensor.ts";
 import { linear } from "../../../kernels/matmul/matmul.ts";
@@ -69,6 +69,18 @@ export interface GeneratorStep {
   readonly losses: readonly (readonly number[])[];
 }
 
+/** All that a generator has learned; with it training goes on bit for bit. */
+export interface GeneratorState {
+  /** Parameters by name. */
+  readonly weights: ReadonlyMap<string, Float32Array>;
+  /** AdamW's first moment, flat. */
+  readonly m: Float32Array;
+  /** Its second. */
+  readonly v: Float32Array;
+  /** Steps of psi so far. */
+  readonly updates: number;
+}
+
 /** AdamW's decay rates: short memories, since the victim changes. */
 const BETAS = [0.9, 0.95] as const;
 
@@ -84,6 +96,8 @@ export class PerturbationGenerator {
   readonly #scores: Tensor;
   readonly #learn: Tape;
   readonly #d_scores: Tensor;
+  readonly #m: Tensor;
+  readonly #v: Tensor;
   readonly #owned: readonly Tensor[];
   readonly #knobs: Tensor;
   #updates = 0;
@@ -106,13 +120,38 @@ export class PerturbationGenerator {
     const rows = contexts * 2 * length;
     this.#d_scores = persistent(gpu, "d_scores", [rows, this.#outputs]);
     const arena = (name: string) => persistent(gpu, name, [this.#parameters.trainableEnd]);
-    const [m, v] = [arena("generator m"), arena("generator v")];
+    this.#m = arena("generator m");
+    this.#v = arena("generator v");
     const metrics = persistent(gpu, "generator norm", [16]);
-    this.#owned = [this.#d_scores, this.#rope, this.#knobs, m, v, metrics];
+    this.#owned = [this.#d_scores, this.#rope, this.#knobs, this.#m, this.#v, metrics];
     this.#forward = new Tape(gpu, "generator");
     this.#scores = this.#forward.keep(this.#forward.noGrad(() => this.#record(this.#forward)));
     this.#learn = new Tape(gpu, "generator learns");
-    this.#recordLearning(m, v, metrics);
+    this.#recordLearning(this.#m, this.#v, metrics);
+  }
+
+  /** What it has learned: one read-back. */
+  async read(): Promise<GeneratorState> {
+    const [theta, m, v] = await readTensors(this.#gpu, [
+      this.#parameters.theta,
+      this.#m,
+      this.#v,
+    ]) as Float32Array[];
+    return { weights: this.#parameters.split(theta), m, v, updates: this.#updates };
+  }
+
+  /** Goes on from what was read. @throws {InputError} when that is of a generator of another size. */
+  restore({ weights, m, v, updates }: GeneratorState): void {
+    const floats = this.#parameters.trainableEnd;
+    if (m.length !== floats || v.length !== floats) {
+      throw new InputError(
+        `generator: its state is of ${m.length} values, this one has ${floats}: the configuration is another`,
+      );
+    }
+    this.#parameters.load(weights);
+    upload(this.#gpu, this.#m, m);
+    upload(this.#gpu, this.#v, v);
+    this.#updates = updates;
   }
 
   #record(tape: Tape): Tensor {

@@ -14,7 +14,13 @@ import {
   Proposer,
 } from "../../../../workflows/safety/perturbation/proposals.ts";
 import { testGpu } from "../../../kernels/harness.ts";
-import { assert, assertAlmostEquals, assertEquals, assertRejects } from "../../../assert.ts";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertRejects,
+  assertThrows,
+} from "../../../assert.ts";
 
 const ALPHABET = [8, 9, 10];
 
@@ -163,4 +169,25 @@ Deno.test("generator: refuses what it was not made for", async () => {
   const one = () => generator.step(contexts(1, new Random(1)), 1, weakSpot, new Random(1));
   await assertRejects(one, InputError, "at least 2 candidates");
   generator.destroy();
+});
+
+Deno.test("generator: what is read and restored goes on to the bit", async () => {
+  const gpu = await testGpu();
+  const learn = async (generator: PerturbationGenerator, from: number) => {
+    for (let step = from; step < from + 3; step++) {
+      const random = new Random(step, "resumed");
+      await generator.step(contexts(8, random), 4, weakSpot, random);
+    }
+  };
+  const whole = new PerturbationGenerator(gpu, OPTIONS);
+  await learn(whole, 0);
+  const state = await whole.read();
+  const resumed = new PerturbationGenerator(gpu, { ...OPTIONS, seed: 2 });
+  resumed.restore(state);
+  for (const generator of [whole, resumed]) await learn(generator, 3);
+  assertEquals(await resumed.read(), await whole.read());
+  assertEquals(state.updates, 3);
+  assertThrows(() => resumed.restore({ ...state, m: new Float32Array(1) }), InputError);
+  whole.destroy();
+  resumed.destroy();
 });
