@@ -5,6 +5,7 @@
  * defaults and what each key does.
  */
 import { InputError } from "../../kernels/errors.ts";
+import type { PreferenceLoss } from "../../kernels/losses/preference.ts";
 import type { FormatName } from "../data/formats/detect.ts";
 import type { FileKind } from "../data/read/bytes.ts";
 
@@ -125,7 +126,14 @@ export interface HubData extends DataSource {
 }
 
 /** One stage of training. Exactly one of `steps`, `tokens` and `epochs` is there. */
-export type StageConfig = LanguageModellingStage | ValueImprintingStage;
+export type StageConfig = LanguageModellingStage | InfantStage;
+
+/** Stages whose objective is INFANT's, Eq. 6. */
+export type InfantStage =
+  | ValueImprintingStage
+  | ApprenticeshipStage
+  | CounterfactualStage
+  | CapacitorStage;
 
 /** What all kinds of stage have in common. */
 export interface StageSettings {
@@ -193,25 +201,96 @@ export interface LanguageModellingStage extends StageSettings {
   readonly kind: "language_modelling";
 }
 
-/**
- * Value Imprinting, INFANT Eq. 7: cross-entropy on D_care plus `rho` times the KL to the prior policy. Both are means over the
- * tokens of replies, in nats; with a `prompt_weight` above 0 those of prompts join both with that weight, which Eq. 7 has not.
- */
-export interface ValueImprintingStage extends StageSettings {
-  /** Tells the kinds of stage apart. */
-  readonly kind: "value_imprinting";
-  /** Weight of the KL divergence from the prior, at least 0. */
+/** What stages with INFANT's objective have in common. */
+export interface InfantSettings extends StageSettings {
+  /** Weights of the objective's terms. */
+  readonly weights: TermWeights;
+  /**
+   * Within value imprinting (Eq. 7), the weight of the KL to the policy at the stage's beginning. Both parts are means over the tokens of
+   * replies, in nats; with a `prompt_weight` above 0 those of prompts join both with that weight, which Eq. 7 has not.
+   */
   readonly rho: number;
   /** Prompts the KL is averaged over; benign: only those that the demonstration does not refuse. */
   readonly kl_on: "all" | "benign";
+  /** Preference optimisation, where it has a weight. */
+  readonly preference: PreferenceConfig;
+  /** What is held, where plasticity has a weight. */
+  readonly plasticity: PlasticityConfig;
 }
 
-/** Diagonal Fisher information, estimated at the end of a stage. */
+/** Value Imprinting: demonstrations. */
+export interface ValueImprintingStage extends InfantSettings {
+  /** Tells the kinds of stage apart. */
+  readonly kind: "value_imprinting";
+}
+
+/** Apprenticeship Reinforcement: preference pairs, with demonstrations as an anchor. */
+export interface ApprenticeshipStage extends InfantSettings {
+  /** Tells the kinds of stage apart. */
+  readonly kind: "apprenticeship";
+}
+
+/** Counterfactual Imagination: perturbed contexts. */
+export interface CounterfactualStage extends InfantSettings {
+  /** Tells the kinds of stage apart. */
+  readonly kind: "counterfactual_imagination";
+}
+
+/** Value Capacitor: the policy's own replies, judged by a world model. */
+export interface CapacitorStage extends InfantSettings {
+  /** Tells the kinds of stage apart. */
+  readonly kind: "value_capacitor";
+}
+
+/** Weights of the objective's five terms (INFANT Eq. 6), each at least 0. */
+export interface TermWeights {
+  /** Value imprinting. */
+  readonly vi: number;
+  /** Preference optimisation. */
+  readonly po: number;
+  /** Counterfactual imagination. */
+  readonly ci: number;
+  /** Value capacitor. */
+  readonly vc: number;
+  /** Plasticity. */
+  readonly pl: number;
+}
+
+/** Preference optimisation (INFANT Eq. 8). */
+export interface PreferenceConfig {
+  /** Which loss. */
+  readonly loss: PreferenceLoss;
+  /** Inverse temperature of the implicit reward. */
+  readonly beta: number;
+  /** Assumed rate of wrong labels, in [0, 0.5). */
+  readonly label_smoothing: number;
+  /** Where the reference's log-probabilities come from. */
+  readonly reference: "auto" | "resident" | "precomputed";
+}
+
+/** The plasticity regulariser (INFANT Eq. 14). */
+export interface PlasticityConfig {
+  /** Strength of the penalty. */
+  readonly kappa: number;
+  /** One penalty for each earlier stage, or one around the last. */
+  readonly combine: "separate" | "online";
+  /** What an importance keeps from stage to stage when combined online, in [0, 1]. */
+  readonly decay: number;
+  /** Stages that are held; null: all that left an importance. */
+  readonly from: readonly string[] | null;
+}
+
+/** How much each parameter matters, known at the end of a stage. */
 export interface FisherConfig {
-  /** Gradients at the data's own labels, or at labels drawn from the policy. */
-  readonly kind: "empirical" | "sampled";
-  /** Sequences the estimate averages over. */
+  /**
+   * Fisher diagonal of gradients at the data's own labels, or at labels drawn from the policy; or the path integral of synaptic
+   * intelligence, gathered while training.
+   */
+  readonly kind: "empirical" | "sampled" | "synaptic";
+  /** Sequences a Fisher estimate averages over. */
   readonly samples: number;
+  /** Added to squared moves by synaptic intelligence. */
+  readonly damping: number;
 }
 
 /** Tests at the end of every stage. */
@@ -260,20 +339,36 @@ export interface GateConfig {
   readonly max_new_tokens: number;
 }
 
+/** Weights of a stage's terms; next-token prediction is value imprinting without a prior. */
+export function stageWeights(stage: StageConfig): TermWeights {
+  if (stage.kind !== "language_modelling") return stage.weights;
+  return { vi: 1, po: 0, ci: 0, vc: 0, pl: 0 };
+}
+
+/** Sequences of a forward pass: `batch_size` for each term that learns from data. */
+export function stageRows(stage: StageConfig): number {
+  const { vi, po, ci, vc } = stageWeights(stage);
+  return stage.batch_size * [vi, po, ci, vc].filter((weight) => weight > 0).length;
+}
+
 /**
  * Optimiser steps of a stage.
  * @param epochTokens Tokens in one pass over the stage's data, or null where it has no known end.
  * @throws {InputError} when the length is in `epochs` and an epoch has no length.
  */
 export function stageSteps(stage: StageConfig, epochTokens: number | null): number {
-  const perStep = stage.batch_size * stage.gradient_accumulation * stage.length;
+  const each = stage.gradient_accumulation * stage.length;
   if (stage.epochs !== undefined && epochTokens === null) {
     throw new InputError(
       `stage ${stage.name}: epochs needs data with an end, which the nursery and streams have not; give steps or tokens`,
     );
   }
-  const tokens = stage.tokens ?? (stage.epochs ?? 0) * (epochTokens ?? 0);
-  return stage.steps ?? Math.max(1, Math.ceil(tokens / perStep));
+  const { steps, tokens, epochs } = stage;
+  // An epoch is one of a single term, a budget of tokens is for all of them.
+  const needed = tokens !== undefined
+    ? tokens / (stageRows(stage) * each)
+    : (epochs ?? 0) * (epochTokens ?? 0) / (stage.batch_size * each);
+  return steps ?? Math.max(1, Math.ceil(needed));
 }
 
 /** Steps of linear warm-up in a stage of `steps` steps. */

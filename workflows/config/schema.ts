@@ -6,8 +6,9 @@
  */
 import { z } from "zod";
 import { FORMAT_NAMES } from "../data/formats/detect.ts";
-import type { StageConfig, TrainConfig } from "./config.ts";
+import { type StageConfig, stageWeights, type TermWeights, type TrainConfig } from "./config.ts";
 import { gateSchema } from "./gate_schema.ts";
+import { plasticitySchema, preferenceSchema, weightsSchema } from "./objective_schema.ts";
 
 /** A whole number of at least `min`. */
 const whole = (min: number): z.ZodInt => z.int().min(min);
@@ -61,10 +62,13 @@ const dataSchema = z.union([
 ]);
 
 const fisherSchema = z.strictObject({
-  kind: z.enum(["empirical", "sampled"]).default("empirical")
-    .describe("gradients at the data's own labels, or at labels drawn from the policy"),
-  samples: whole(1).default(256).describe("sequences the estimate averages over"),
-}).describe("diagonal Fisher information, estimated at the end of the stage");
+  kind: z.enum(["empirical", "sampled", "synaptic"]).default("empirical").describe(
+    "Fisher diagonal at the data's own labels or at labels drawn from the policy, or synaptic intelligence's path integral",
+  ),
+  samples: whole(1).default(256).describe("sequences a Fisher estimate averages over"),
+  damping: z.number().gt(0).default(1e-3)
+    .describe("added to squared moves by synaptic intelligence"),
+}).describe("importance of each parameter, known at the end of the stage");
 
 const common = {
   name: z.string().regex(/^(?!(all|untrained)$)[A-Za-z][A-Za-z0-9_-]*$/)
@@ -109,23 +113,59 @@ const languageModelling = z.strictObject({
   ...common,
 });
 
-const valueImprinting = z.strictObject({
-  kind: z.literal("value_imprinting")
-    .describe("Value Imprinting, INFANT Eq. 7: cross-entropy on D_care + rho * KL to the prior"),
+/** Keys of the stages that have INFANT's objective, with their kind's default weights. */
+const infant = (weights: TermWeights, rho: number) => ({
   ...common,
-  rho: z.number().min(0).default(0.05).describe("weight of the KL divergence from the prior"),
+  weights: weightsSchema(weights),
+  rho: z.number().min(0).default(rho)
+    .describe("weight of the KL divergence from the policy at the stage's beginning, Eq. 7"),
   kl_on: z.enum(["all", "benign"]).default("all")
     .describe(
       "prompts the KL is averaged over; benign: only those that the demonstration does not refuse",
     ),
+  preference: preferenceSchema,
+  plasticity: plasticitySchema,
+});
+const NO_WEIGHTS = { vi: 0, po: 0, ci: 0, vc: 0, pl: 0 };
+
+const valueImprinting = z.strictObject({
+  kind: z.literal("value_imprinting")
+    .describe("Value Imprinting, INFANT Eq. 7: cross-entropy on D_care + rho * KL to the prior"),
+  ...infant({ ...NO_WEIGHTS, vi: 1 }, 0.05),
+});
+
+const apprenticeship = z.strictObject({
+  kind: z.literal("apprenticeship").describe(
+    "Apprenticeship Reinforcement, INFANT Eq. 8: preferences, anchored by twice the cross-entropy of demonstrations",
+  ),
+  ...infant({ ...NO_WEIGHTS, vi: 2, po: 1 }, 0),
+});
+
+const counterfactual = z.strictObject({
+  kind: z.literal("counterfactual_imagination")
+    .describe("Counterfactual Imagination, INFANT Eq. 9: the same answer to perturbed requests"),
+  ...infant({ ...NO_WEIGHTS, vi: 1, ci: 1 }, 0),
+});
+
+const capacitor = z.strictObject({
+  kind: z.literal("value_capacitor")
+    .describe("Value Capacitor, INFANT Eq. 13: the policy's own replies, judged by a world model"),
+  ...infant({ ...NO_WEIGHTS, vi: 1, vc: 1 }, 0),
 });
 
 /** One stage; its keys depend on its `kind`. */
 const stageSchema: z.ZodType<StageConfig> = z.discriminatedUnion("kind", [
   languageModelling,
   valueImprinting,
+  apprenticeship,
+  counterfactual,
+  capacitor,
 ])
   .superRefine((stage, context) => {
+    checkTerms(
+      stage as StageConfig,
+      (path, message) => context.addIssue({ code: "custom", path, message }),
+    );
     const exclusive = (
       keys: readonly ("steps" | "tokens" | "epochs" | "warmup_steps" | "warmup_ratio")[],
     ) => keys.filter((key) => stage[key] !== undefined);
@@ -144,6 +184,20 @@ const stageSchema: z.ZodType<StageConfig> = z.discriminatedUnion("kind", [
       });
     }
   });
+
+/** What zod cannot say of a stage's terms. */
+function checkTerms(
+  stage: StageConfig,
+  fail: (path: string[], message: string) => void,
+): void {
+  const { vi, po, ci, vc } = stageWeights(stage);
+  if (vi + po + ci + vc === 0) {
+    fail(["weights"], "gives nothing to learn from: one of vi, po, ci and vc must be above 0");
+  }
+  if ((po > 0 || ci > 0) && stage.batch_size % 2 !== 0) {
+    fail(["batch_size"], `must be even where rows come in pairs, found ${stage.batch_size}`);
+  }
+}
 
 const pretrained = z.strictObject({
   from: z.string().min(1)
@@ -236,6 +290,14 @@ const trainSchema: z.ZodType<TrainConfig> = z.strictObject({
         code: "custom",
         path: ["stages", i, "name"],
         message: `ends in _retry and a number, as stages are called after a rollback ("${name}")`,
+      });
+    }
+    if (config.lora && stageWeights(config.stages[i]).pl > 0) {
+      context.addIssue({
+        code: "custom",
+        path: ["stages", i, "weights", "pl"],
+        message:
+          "must be 0 with lora: adapters begin anew in every stage, so there is nothing to hold them to",
       });
     }
     const { length } = config.stages[i];

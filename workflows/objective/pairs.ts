@@ -40,6 +40,8 @@ export interface PreferenceBatch {
 export interface PreferenceSource {
   /** Places for tokens in a batch. */
   readonly tokensPerBatch: number;
+  /** Batches until every pair was used once; null: there is no end. */
+  readonly stepsPerEpoch: number | null;
   /** Batch number `step`, always the same. */
   batch(step: number): PreferenceBatch;
   /** One line for people. */

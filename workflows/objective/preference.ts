@@ -5,7 +5,6 @@
  * that reads the pairs' rows in every step; or log-probabilities computed once, before the first step, and uploaded with each pair.
  */
 import type { Tape } from "../../kernels/gpu/tape.ts";
-import type { Gpu } from "../../kernels/gpu/device.ts";
 import type { Tensor } from "../../kernels/gpu/tensor.ts";
 import { logProbGather } from "../../kernels/losses/cross_entropy.ts";
 import {
@@ -15,7 +14,6 @@ import {
 } from "../../kernels/losses/preference.ts";
 import { NO_SEQUENCE, sequenceSums } from "../../kernels/losses/sequence_sums.ts";
 import type { Parameters } from "../../kernels/policy/parameters.ts";
-import { languageModelHead, transformer } from "../../kernels/policy/transformer.ts";
 import { NO_TARGET } from "../data/batch.ts";
 import {
   mostPairs,
@@ -23,6 +21,7 @@ import {
   type PreferenceBatch,
   type PreferenceSource,
 } from "./pairs.ts";
+import { forEachReply, placesOf, recordPairSums } from "./placed.ts";
 import { diagnosePreference } from "./preference_diagnosis.ts";
 import { Staged } from "./staged.ts";
 import type { Term, TermBatch, TermContext } from "./term.ts";
@@ -111,52 +110,44 @@ export class PreferenceTerm implements Term {
 
   /** Uploads where the pairs lie, and how much each counts. */
   upload(slot: number, factor: number): void {
-    const { tokens, pairs } = this.#prepared[slot];
-    const { reference } = this.#options;
+    const batch = this.#prepared[slot];
+    const { tokens, pairs } = batch;
     const most = mostPairs(this.rows, this.#options.length);
-    const scored = tokens.weights.map((weight) => Number(weight === 1));
-    const lengthOf = ({ from, to }: PlacedPair["chosen"]) =>
-      scored.subarray(from, to).reduce((sum, one) => sum + one, 0);
-    const both = (of: (pair: PlacedPair, which: "chosen" | "rejected") => readonly number[]) => {
-      const sides = (["chosen", "rejected"] as const).map((which) =>
-        pairs.flatMap((pair) => of(pair, which))
-      );
-      const width = pairs.length > 0 ? sides[0].length / pairs.length : 1;
-      const values = new Float64Array(2 * most * width);
-      values.set(sides[0]);
-      values.set(sides[1], most * width);
-      return values;
-    };
-    const owners = new Uint32Array(tokens.ids.length).fill(NO_SEQUENCE);
-    pairs.forEach(({ chosen, rejected }, p) => {
-      owners.fill(p, chosen.from, chosen.to);
-      owners.fill(most + p, rejected.from, rejected.to);
-    });
-    const targets = tokens.targets.map((target, t) => scored[t] ? target : NO_TARGET);
-    const segments = both((pair, which) => [pair[which].from, pair[which].to]);
-    const first = this.#firstToken;
-    const { tensors } = this.#staged!;
+    const own = placesOf(batch, most);
+    const staged = this.#staged!;
     const joint = (values: Uint32Array, none: number) => {
-      const all = new Uint32Array(tensors.targets.columns).fill(none);
-      all.set(values, first);
+      const all = new Uint32Array(staged.tensors.targets.columns).fill(none);
+      all.set(values, this.#firstToken);
       return all;
     };
-    const table = reference.kind === "precomputed" ? reference.table : null;
-    const own = table === null;
-    this.#staged!.upload(slot, {
-      targets: joint(targets, NO_TARGET),
-      sequenceOf: joint(owners, NO_SEQUENCE),
-      segments: segments.map((at) => at + first),
-      lengths: both((pair, which) => [lengthOf(pair[which])]),
+    const read = staged.tensors.ids.columns > 1;
+    staged.upload(slot, {
+      targets: joint(own.targets, NO_TARGET),
+      sequenceOf: joint(own.sequenceOf, NO_SEQUENCE),
+      segments: own.segments.map((at) => at + this.#firstToken),
+      lengths: own.lengths,
       weights: pairs.map(() => factor),
-      reference: table ? both(({ id }, which) => [table.get(id)![which === "chosen" ? 0 : 1]]) : [],
-      ids: own ? tokens.ids : [],
-      positions: own ? tokens.positions : [],
-      starts: own ? tokens.starts : [],
-      ownTargets: own ? targets : [],
-      ownSequenceOf: own ? owners : [],
-      ownSegments: own ? segments : [],
+      reference: this.#tabled(pairs, most),
+      ids: read ? tokens.ids : [],
+      positions: read ? tokens.positions : [],
+      starts: read ? tokens.starts : [],
+      ownTargets: read ? own.targets : [],
+      ownSequenceOf: read ? own.sequenceOf : [],
+      ownSegments: read ? own.segments : [],
     });
+  }
+
+  /** The reference's log-probabilities from its table, where it is one. */
+  #tabled(pairs: readonly PlacedPair[], most: number): Float32Array {
+    const { reference } = this.#options;
+    const values = new Float32Array(2 * most);
+    if (reference.kind !== "precomputed") return values;
+    forEachReply(pairs, most, (_span, sequence, { id }, side) => {
+      const known = reference.table.get(id);
+      if (!known) throw new Error(`preference pair ${id} has no reference log-probabilities`);
+      values[sequence] = known[side === "chosen" ? 0 : 1];
+    });
+    return values;
   }
 
   /** Makes a slot's pairs the current ones. */
@@ -176,7 +167,7 @@ export class PreferenceTerm implements Term {
       pairs,
       reference.kind !== "precomputed",
     );
-    this.#staged = new Staged(tape.gpu as Gpu, "preference", slots, shapes);
+    this.#staged = new Staged(tape.gpu, "preference", slots, shapes);
     const staged = this.#staged.tensors;
     const logProb = logProbGather(tape, logits, staged.targets, gradient);
     const sums = sequenceSums(tape, logProb, staged);
@@ -193,19 +184,16 @@ export class PreferenceTerm implements Term {
 
   #referenceSums(tape: Tape, { parameters, rope }: TermContext): Tensor {
     const { length, reference } = this.#options;
-    const { ids, positions, starts, ownTargets, ownSequenceOf, ownSegments } = this.#staged!
-      .tensors;
-    const policy = reference.kind === "resident" ? reference.policy : parameters;
+    const { ids, positions, starts, ...own } = this.#staged!.tensors;
     const input = { rows: this.rows, length, ids, positions, starts };
-    const forward = () => {
-      const hidden = transformer(tape, policy, input, { rope });
-      const logits = languageModelHead(tape, policy, hidden);
-      const logProb = logProbGather(tape, logits, ownTargets);
-      return sequenceSums(tape, logProb, { segments: ownSegments, sequenceOf: ownSequenceOf });
+    const places = {
+      targets: own.ownTargets,
+      sequenceOf: own.ownSequenceOf,
+      segments: own.ownSegments,
     };
-    return tape.noGrad(() =>
-      reference.kind === "adapters" ? parameters.withoutAdapters(forward) : forward()
-    );
+    const sums = (policy: Parameters) => recordPairSums(tape, policy, input, rope, places);
+    if (reference.kind === "resident") return sums(reference.policy);
+    return parameters.withoutAdapters(() => sums(parameters));
   }
 
   /** Words on what is wrong with the mean metrics of recent steps. */

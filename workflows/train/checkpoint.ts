@@ -3,7 +3,7 @@
  *
  *     config.json, model.safetensors, tokenizer files     the policy so far, adapters folded in
  *     adapter/                                             the adapters alone, as PEFT writes them
- *     optimizer.safetensors                                AdamW's moments, over the flat arena
+ *     optimizer.safetensors                                AdamW's moments, and the path of synaptic intelligence, over the flat arena
  *     fisher.safetensors                                   diagonal Fisher of the stage's end, in Hugging Face names
  *     stage.json                                           what was done when this was written
  *     trainer_state.json                                   the log so far, under Hugging Face's names
@@ -67,6 +67,7 @@ export async function saveCheckpoint(run: string, checkpoint: Checkpoint): Promi
     await writeSafetensors(`${temporary}/optimizer.safetensors`, [
       { name: "m", ...flat(optimizer.m) },
       { name: "v", ...flat(optimizer.v) },
+      ...(optimizer.path ? [{ name: "path", ...flat(optimizer.path) }] : []),
     ]);
     if (fisher) {
       await writeSafetensors(`${temporary}/fisher.safetensors`, fisherTensors(weights, fisher));
@@ -145,8 +146,10 @@ export async function checkpointRows(folder: string): Promise<number> {
 
 /** JSON writes numbers that are not finite as null. */
 function withNaN(row: StepMetrics): StepMetrics {
-  const entries = Object.entries(row).map(([name, value]) => [name, value ?? NaN]);
-  return Object.fromEntries(entries) as StepMetrics;
+  const { terms, ...numbers } = row;
+  const known = <T extends object>(values: T): T =>
+    Object.fromEntries(Object.entries(values).map(([name, value]) => [name, value ?? NaN])) as T;
+  return { ...known(numbers), ...(terms && { terms: known(terms) }) };
 }
 
 async function readOptimizer(folder: string): Promise<OptimizerState> {
@@ -159,7 +162,8 @@ async function readOptimizer(folder: string): Promise<OptimizerState> {
       `${path}: there is no float32 tensor ${name}: remove this checkpoint and resume from the one before`,
     );
   };
-  return { m: moment("m"), v: moment("v") };
+  const [m, v] = [moment("m"), moment("v")];
+  return tensors.has("path") ? { m, v, path: moment("path") } : { m, v };
 }
 
 /** Hugging Face names where the whole policy was trained, the toolkit's own for adapters. */

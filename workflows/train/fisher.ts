@@ -7,9 +7,10 @@
  */
 import { InputError } from "../../kernels/errors.ts";
 import { accumulateSquares } from "../../kernels/fisher/fisher.ts";
+import { type PathIntegral, synapticImportance } from "../../kernels/fisher/synaptic.ts";
 import { settle } from "../../kernels/gpu/readback.ts";
 import { Tape } from "../../kernels/gpu/tape.ts";
-import { persistent } from "../../kernels/gpu/tensor.ts";
+import { persistent, Tensor, upload } from "../../kernels/gpu/tensor.ts";
 import type { Parameters } from "../../kernels/policy/parameters.ts";
 import type { TokenExample } from "../data/batch.ts";
 import { padBatch } from "../data/pack/assemble.ts";
@@ -82,5 +83,28 @@ export async function fisherDiagonal(
     program.destroy();
     squares.forEach((tape) => tape.destroy());
     fisher.place.buffer!.destroy();
+  }
+}
+
+/** Synaptic intelligence's importance by name, from a stage's path and the trained parameters at its beginning. */
+export async function pathImportance(
+  parameters: Parameters,
+  { path }: PathIntegral,
+  start: ReadonlyMap<string, Float32Array>,
+  damping: number,
+): Promise<Map<string, Float32Array>> {
+  const { gpu, trainableEnd } = parameters;
+  const theta = new Tensor("trained theta", [trainableEnd], "f32", parameters.theta.place);
+  const from = persistent(gpu, "theta at the beginning", [trainableEnd]);
+  const importance = persistent(gpu, "importance", [trainableEnd]);
+  upload(gpu, from, parameters.join(start, trainableEnd));
+  const tape = new Tape(gpu, "importance");
+  try {
+    synapticImportance(tape, theta, from, path, importance, damping);
+    tape.run();
+    return await parameters.read(importance);
+  } finally {
+    tape.destroy();
+    for (const tensor of [from, importance]) tensor.place.buffer!.destroy();
   }
 }

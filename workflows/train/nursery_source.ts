@@ -9,14 +9,14 @@ import type { TokenBatch, TokenExample } from "../data/batch.ts";
 import { assembleBatch } from "../data/pack/assemble.ts";
 import { type PackedRow, packExamples } from "../data/pack/pack.ts";
 import type { BatchSource } from "../data/sources/source.ts";
-import { careDialogue } from "../nursery/care.ts";
+import { careDialogue, type Stage } from "../nursery/care.ts";
 import { rawDialogue } from "../nursery/corpus.ts";
 import { type Dialogue, replyOf } from "../nursery/dialogue.ts";
 import { isRefusal } from "../nursery/oracle.ts";
 import { toExample, TOKEN } from "../nursery/tokens.ts";
 
 /** Batches in a window. */
-const WINDOW = 16;
+export const WINDOW = 16;
 
 /** Which dialogues, and their shape in batches. */
 export interface NurserySourceOptions {
@@ -32,6 +32,8 @@ export interface NurserySourceOptions {
   readonly promptWeight: number;
   /** Several dialogues in a row; otherwise one. */
   readonly packing: boolean;
+  /** Stage of the demonstrations' families, 1 unless given. */
+  readonly careStage?: Stage;
   /** Leave the demonstrations that refuse out of the KL term. */
   readonly klOnBenign?: boolean;
   /**
@@ -76,24 +78,9 @@ export class NurserySource implements BatchSource {
     return `nursery ${what}, ${rows} x ${length} a batch, seed ${seed}`;
   }
 
-  /** All rows of a window, in an order that does not tell their packing. */
   #pack(window: number): PackedRow[] {
-    const { rows, length, packing, seed, corpus } = this.#options;
-    const wanted = WINDOW * rows;
-    const items: Item[] = [];
-    // Dialogue numbers of different windows must not meet; no window has more than this many.
-    const first = window * wanted * length;
-    let tokens = 0;
-    const enough = () => packing ? tokens >= 0.97 * wanted * length : items.length >= wanted;
-    for (let i = 0; !enough(); i++) {
-      const item = this.#item(first + i);
-      items.push(item);
-      tokens += item.ids.length;
-    }
-    const packed = packExamples(items, length, packing ? "bfd" : "none");
-    // 97 % of the tokens may fit into a few rows less: those are filled up with rows of the same window.
-    for (let i = 0; packed.length < wanted; i++) packed.push(packed[i]);
-    return new Random(seed, "order", corpus, window).sample(packed, wanted);
+    const { corpus } = this.#options;
+    return packWindow(this.#options, corpus, window, (index) => this.#item(index), packExamples);
   }
 
   #item(index: number): Item {
@@ -103,10 +90,38 @@ export class NurserySource implements BatchSource {
   }
 
   #dialogue(index: number): Dialogue {
-    const { corpus, seed, split = "train" } = this.#options;
-    if (corpus === "care") return careDialogue(seed, index, { split });
+    const { corpus, seed, split = "train", careStage: stage } = this.#options;
+    if (corpus === "care") return careDialogue(seed, index, { split, stage });
     return rawDialogue(split === "train" ? seed : mix32(seed ^ 0x5bd1e995), index);
   }
+}
+
+/** All rows of a window, in an order that does not tell their packing. */
+export function packWindow<T extends TokenExample>(
+  { rows, length, packing, seed }: Pick<
+    NurserySourceOptions,
+    "rows" | "length" | "packing" | "seed"
+  >,
+  stream: string,
+  window: number,
+  itemAt: (index: number) => T,
+  pack: (items: readonly T[], length: number, packing: "bfd" | "none") => PackedRow[],
+): PackedRow[] {
+  const wanted = WINDOW * rows;
+  const items: T[] = [];
+  // Dialogue numbers of different windows must not meet; no window has more than this many.
+  const first = window * wanted * length;
+  let tokens = 0;
+  const enough = () => packing ? tokens >= 0.97 * wanted * length : items.length >= wanted;
+  for (let i = 0; !enough(); i++) {
+    const item = itemAt(first + i);
+    items.push(item);
+    tokens += item.ids.length;
+  }
+  const packed = pack(items, length, packing ? "bfd" : "none");
+  // 97 % of the tokens may fit into a few rows less: those are filled up with rows of the same window.
+  for (let i = 0; packed.length < wanted; i++) packed.push(packed[i]);
+  return new Random(seed, "order", stream, window).sample(packed, wanted);
 }
 
 /** The loss weights, with zeros for dialogues that refuse. */

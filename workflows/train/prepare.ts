@@ -24,7 +24,8 @@ import {
   startingPolicy,
 } from "./policy_source.ts";
 import { openStageData, type StageData } from "./sources.ts";
-import { buildStage, checkFits, priorWeight } from "./stage_program.ts";
+import { buildStage, checkFits } from "./stage_program.ts";
+import { needsBeginning } from "./stage_terms.ts";
 
 /** What to train, where, and who listens. */
 export interface TrainerRequest {
@@ -107,7 +108,7 @@ async function beginningOf(
   at: number,
   resumed: ReadCheckpoint,
 ): Promise<PolicyWeights> {
-  const needed = isGated(config, stages[at].stage) || priorWeight(stages[at].stage) > 0;
+  const needed = isGated(config, stages[at].stage) || needsBeginning(stages[at].stage);
   if (!needed && !resumed.adapter) return resumed.weights;
   if (at > 0) {
     return await loadWeights(checkpointFolder(folder, completedPlace(entries, stages[at - 1])));

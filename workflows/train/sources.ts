@@ -3,9 +3,15 @@
  */
 import { InputError } from "../../kernels/errors.ts";
 import type { TokenBatch, TokenExample } from "../data/batch.ts";
-import type { DataSource, FileData, HubData, StageConfig } from "../config/config.ts";
-import { type DatasetOptions, openDataset } from "../data/dataset.ts";
-import { type FormatOptions, normaliseRows } from "../data/formats/normalise.ts";
+import {
+  type FileData,
+  type HubData,
+  type InfantStage,
+  type StageConfig,
+  stageWeights,
+} from "../config/config.ts";
+import { openDataset } from "../data/dataset.ts";
+import { normaliseRows } from "../data/formats/normalise.ts";
 import type { TaskRow } from "../data/formats/rows.ts";
 import { rowKey, sideOf } from "../data/order/split.ts";
 import { assembleBatch } from "../data/pack/assemble.ts";
@@ -17,13 +23,13 @@ import type { BatchSource } from "../data/sources/source.ts";
 import { chatRenderer } from "../data/tokenise/chat.ts";
 import { asDemonstration, tokeniseRow } from "../data/tokenise/tokenise.ts";
 import type { Tokenizer } from "../data/tokenizers/tokenizer.ts";
-import { careDialogue } from "../nursery/care.ts";
+import { careDialogue, type Stage } from "../nursery/care.ts";
 import { rawDialogue } from "../nursery/corpus.ts";
 import { toExample } from "../nursery/tokens.ts";
 import { NurserySource } from "./nursery_source.ts";
+import { datasetOptions, formatOptions, HELD_OUT } from "./data_options.ts";
+import { filePairData, nurseryPairData, type PairData } from "./pair_data.ts";
 
-/** Share of a data file that is held out, by a hash of each row. */
-const HELD_OUT = 0.1;
 /** Batches of the held-out loss. */
 const HELD_OUT_BATCHES = 8;
 /** Training examples of a stream that are kept at hand, for Fisher estimates. */
@@ -38,9 +44,19 @@ export interface StageData {
   readonly epochTokens: number | null;
   /** Up to `count` of the stage's own examples for Fisher estimates: weight 1 on the tokens of replies, 0 on all others. */
   fisherExamples(count: number): TokenExample[];
+  /** Preference pairs; null where preference optimisation has no weight. */
+  readonly pairs: PairData | null;
   /** What the tokeniser did, for people. */
   readonly notes: readonly string[];
 }
+
+/** Stage of the nursery's families that each kind of stage trains on. */
+export const CARE_STAGES = {
+  value_imprinting: 1,
+  apprenticeship: 2,
+  counterfactual_imagination: 3,
+  value_capacitor: 4,
+} as const satisfies Readonly<Record<InfantStage["kind"], Stage>>;
 
 /** Opens a stage's data. @throws {InputError} when it cannot be read, or holds nothing to learn or to estimate Fisher from. */
 export async function openStageData(
@@ -62,9 +78,11 @@ export async function openStageData(
 }
 
 function nurseryData(stage: StageConfig, seed: number): StageData {
-  const imprint = stage.kind === "value_imprinting";
+  const imprint = stage.kind !== "language_modelling";
+  const careStage = imprint ? CARE_STAGES[stage.kind] : undefined;
   const options = {
     corpus: imprint ? "care" : "raw",
+    careStage,
     rows: stage.batch_size,
     length: stage.length,
     seed,
@@ -79,9 +97,12 @@ function nurseryData(stage: StageConfig, seed: number): StageData {
     epochTokens: null,
     fisherExamples: (count) =>
       Array.from({ length: count }, (_, i) => {
-        const dialogue = imprint ? careDialogue(seed, i) : rawDialogue(seed, i);
+        const dialogue = imprint
+          ? careDialogue(seed, i, { stage: careStage })
+          : rawDialogue(seed, i);
         return scoredReplies(toExample(dialogue, { promptWeight: 0 }), stage.length);
       }).filter(isScored),
+    pairs: careStage && stageWeights(stage).po > 0 ? nurseryPairData(stage, seed, careStage) : null,
     notes: [],
   };
 }
@@ -97,7 +118,7 @@ async function fileData(
       `stage ${stage.name}: reading text needs a tokenizer; name one as model.tokenizer`,
     );
   }
-  if (stage.kind === "value_imprinting" && stage.kl_on === "benign") {
+  if (stage.kind !== "language_modelling" && stage.kl_on === "benign") {
     throw new InputError(
       `stage ${stage.name}: kl_on: benign needs data that says which demonstrations refuse, which only the nursery does; ` +
         `use kl_on: all`,
@@ -142,6 +163,9 @@ async function fileData(
     const reason = report.reasons().join(", ") || "every row is held out";
     throw new InputError(`${place}: nothing to learn: ${reason}`);
   }
+  const pairs = stageWeights(stage).po > 0
+    ? await filePairData(stage, data, tokenizer, seed)
+    : null;
   const options = { ...shape, seed, packing } as const;
   const memory = data.streaming ? null : packedSource(train, options);
   const source = memory ??
@@ -149,7 +173,8 @@ async function fileData(
   return {
     source,
     heldOut: heldOutBatches(validation, shape, packing),
-    epochTokens: memory ? memory.stepsPerEpoch * memory.tokensPerBatch : null,
+    epochTokens: epochOf(pairs?.source ?? memory),
+    pairs,
     fisherExamples: (count) =>
       train.slice(0, count).map((example) => scoredReplies(example, stage.length))
         .filter(isScored),
@@ -157,8 +182,16 @@ async function fileData(
       `${place}: ${source.describe()}`,
       `${report}; ${train.length} examples to learn, ${validation.length} held out` +
       (spare > 0 ? ` (and ${spare} that the held-out loss does not need)` : ""),
+      ...pairs?.notes ?? [],
     ],
   };
+}
+
+/** Tokens in one pass; where there are pairs, over those. */
+function epochOf(
+  source: { readonly stepsPerEpoch: number | null; readonly tokensPerBatch: number } | null,
+): number | null {
+  return source && source.stepsPerEpoch && source.stepsPerEpoch * source.tokensPerBatch;
 }
 
 /** The first `length` tokens of an example, with weight 1 on its replies and 0 on prompts, whatever `prompt_weight` is. */
@@ -184,27 +217,6 @@ async function* taken<T>(
     yield row;
     if (++count === limit) return;
   }
-}
-
-/** Keys of the configuration that say how files are found and read. */
-function datasetOptions(data: FileData | HubData): DatasetOptions {
-  const { file_type, separator } = data;
-  return {
-    ...(file_type !== "auto" && { fileType: file_type }),
-    ...(separator !== null && { separator }),
-    ...("hub" in data &&
-      { revision: data.revision, split: data.split, subset: data.subset ?? undefined }),
-  };
-}
-
-/** Keys of the configuration that say what a row means. */
-function formatOptions({ format, columns, preference, on_empty }: DataSource): FormatOptions {
-  return {
-    ...(format !== "auto" && { format }),
-    ...(Object.keys(columns).length > 0 && { columns }),
-    ...(preference !== null && { preference }),
-    onEmpty: on_empty,
-  };
 }
 
 function heldOutBatches(

@@ -7,7 +7,7 @@ import { readTensors } from "../../kernels/gpu/readback.ts";
 import { upload } from "../../kernels/gpu/tensor.ts";
 import type { PolicyWeights } from "../../kernels/policy/config.ts";
 import type { Parameters } from "../../kernels/policy/parameters.ts";
-import type { StageConfig } from "../config/config.ts";
+import { type StageConfig, stageWeights } from "../config/config.ts";
 import { heldOutLoss } from "../evaluate/held_out_loss.ts";
 import { type Headline, headline, sitExam } from "../evaluate/nursery_exam.ts";
 import { recordScores } from "../evaluate/scores.ts";
@@ -19,13 +19,16 @@ import type { RunLog } from "../logging/run_log.ts";
 import { type LoraAdapter, mergeLora } from "../model_files/lora.ts";
 import { checkpointFolder, pruneCheckpoints } from "../run_folder.ts";
 import { type ReadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
-import { fisherDiagonal } from "./fisher.ts";
+import { stageAnchors } from "./anchors.ts";
+import { fisherDiagonal, pathImportance } from "./fisher.ts";
 import { measurePolicy, reportGate } from "./gate.ts";
 import { adapterFrom, adapterTensors, newAdapter } from "./lora.ts";
 import type { PreparedRun, PreparedStage, TrainerRequest } from "./prepare.ts";
 import type { StepMetrics, TrainProgram } from "./program.ts";
 import { sampleReplies } from "./sampled_replies.ts";
+import { type LookBack, lookBack, reportPreferences } from "./stage_preferences.ts";
 import { buildStage } from "./stage_program.ts";
+import { checkedSources, type LiveSources, NO_SOURCES } from "./stage_terms.ts";
 
 /** Everything that lives as long as the run. */
 export interface Run extends Pick<PreparedRun, "tokenizer" | "stages"> {
@@ -36,6 +39,8 @@ export interface Run extends Pick<PreparedRun, "tokenizer" | "stages"> {
   readonly audit: AuditLog;
   readonly scores: Record<string, Headline>;
   readonly heldOut: Record<string, { before: number | null; after: number | null }>;
+  /** Makes what stages learn from that sample or search with their policy; absent: no stage does. */
+  readonly live?: LiveSources;
 }
 
 /** What an attempt at a stage leaves behind. */
@@ -65,21 +70,53 @@ export async function trainStage(
   const { every, hold_learning_rate_ratio: ratio } = config.gate ?? {};
   const portions = gate && every && ratio ? { every, ratio } : undefined;
   const shape = { policy: weights.config, adapter, stage, steps, portions };
-  const options = { ...shape, seed, precision, lossScale };
+  const references = new Map<number, readonly [number, number]>();
+  const anchors = await stageAnchors(run.request, run.stages, run.audit.entries, stage);
+  const sources = (policy: Parameters) =>
+    checkedSources(stage, {
+      ...NO_SOURCES,
+      pairs: data.pairs && data.pairs.source,
+      references,
+      anchors,
+      ...(stage.kind !== "language_modelling" && run.live?.(stage, policy)),
+    });
+  const options = { ...shape, seed, precision, lossScale, sources };
   const { parameters, prior, program, destroy } = buildStage(gpu, options);
   try {
     prior?.load(weights.tensors);
-    parameters.load(adapter || !resumed ? weights.tensors : resumed.weights.tensors);
+    parameters.load(weights.tensors);
+    report.stage(stage.name, gate?.total ?? steps);
+    const most = steps + (gate ? config.gate!.max_holds * config.gate!.every : 0);
+    const begun = data.pairs &&
+      await lookBack(parameters, stage, data.pairs, most, references, report);
+    if (resumed && !adapter) parameters.load(resumed.weights.tensors);
     if (adapter) parameters.load(adapterTensors(adapter));
     if (resumed?.optimizer) {
       upload(gpu, program.m, resumed.optimizer.m);
       upload(gpu, program.v, resumed.optimizer.v);
+      if (program.path && resumed.optimizer.path) {
+        upload(gpu, program.path.path, resumed.optimizer.path);
+      }
     }
-    report.stage(stage.name, gate?.total ?? steps);
+    const start = adapter
+      ? adapterTensors(newAdapter(weights.config, config.lora!, config.seed))
+      : weights.tensors;
     const { heldOutBefore, unlogged = [] } = resumed?.state ?? {};
     const before = heldOutBefore ?? await heldOutLoss(parameters, data.heldOut);
-    const task = { run, stage, data, steps, gate, program, parameters, adapter, before };
-    const session: Session = { ...task, unlogged: [...unlogged] };
+    const task = {
+      run,
+      stage,
+      data,
+      steps,
+      gate,
+      program,
+      parameters,
+      adapter,
+      before,
+      begun,
+      start,
+    };
+    const session: Session = { ...task, unlogged: [...unlogged], warned: new Set() };
     const loop = await steppingLoop(session, resumed?.state.step ?? 0);
     const finished = await finishStage(session, loop);
     return { weights: await currentWeights(session), ...finished };
@@ -97,8 +134,14 @@ interface Session extends PreparedStage {
   readonly adapter: LoraAdapter | null;
   /** Held-out loss before the stage. */
   readonly before: number | null;
+  /** What the policy at the stage's beginning said of pairs; null without pairs. */
+  readonly begun: LookBack | null;
+  /** What is trained, as it was at the stage's beginning, by name. */
+  readonly start: ReadonlyMap<string, Float32Array>;
   /** Metrics read from the GPU that no row has been made of yet. */
   readonly unlogged: StepMetrics[];
+  /** Warnings that were given. */
+  readonly warned: Set<string>;
 }
 
 /** How far the steps went, and how they ended. */
@@ -119,9 +162,11 @@ async function steppingLoop(session: Session, first: number): Promise<Stepped> {
     }
     const total = gate?.total ?? steps;
     if (done === total) return { done, end: "promote" };
+    const imprinted = stageWeights(stage).vi > 0 ? k : 0;
     const batches = await Promise.all(
-      Array.from({ length: k }, (_, j) => data.source.batch(done * k + j)),
+      Array.from({ length: imprinted }, (_, j) => data.source.batch(done * k + j)),
     );
+    if (program.needsPreparation) await program.prepare(done);
     program.step(done, batches);
     done++;
     const ends = done === total || gate?.due(done);
@@ -162,28 +207,35 @@ async function passGate(
 }
 
 /** Reports the mean of the metrics since the last time as one row. */
-function logRow({ stage, run, data, program, unlogged }: Session, done: number): void {
+function logRow(session: Session, done: number): void {
+  const { stage, run, data, program, unlogged } = session;
   const rows = unlogged.splice(0);
   program.adjustLossScale(rows);
   const mean = (of: (row: StepMetrics) => number) =>
     rows.reduce((sum, row) => sum + of(row), 0) / rows.length;
-  const tokens = done * stage.gradient_accumulation * data.source.tokensPerBatch;
+  // An epoch is one of a single term.
+  const own = done * stage.gradient_accumulation * stage.batch_size * stage.length;
   const epoch: Record<string, number> = data.epochTokens === null
     ? {}
-    : { epoch: tokens / data.epochTokens };
+    : { epoch: own / data.epochTokens };
   const kl: Record<string, number> = stage.kind === "value_imprinting"
     ? { kl: mean((row) => row.kl) }
     : {};
+  const terms = Object.fromEntries(
+    Object.keys(rows[0].terms ?? {}).map((name) => [name, mean((row) => row.terms![name])]),
+  );
   run.report.step({
     step: done,
     loss: mean((row) => row.loss),
-    tokens,
+    tokens: done * program.tokensPerStep,
     grad_norm: mean((row) => row.gradNorm),
     learning_rate: rows[rows.length - 1].learningRate,
     mean_token_accuracy: mean((row) => row.accuracy),
     ...epoch,
     ...kl,
+    ...terms,
   });
+  warn(session, done, terms);
   const skipped = rows.filter((row) => row.skipped).length;
   if (skipped > 0) {
     run.report.note(
@@ -193,12 +245,31 @@ function logRow({ stage, run, data, program, unlogged }: Session, done: number):
   }
 }
 
+/** Says once what the terms find wrong with their metrics, when the stage is no longer at its beginning. */
+function warn(
+  { run, stage, steps, program, warned }: Session,
+  done: number,
+  metrics: Readonly<Record<string, number>>,
+): void {
+  if (done < steps / 4) return;
+  for (const term of program.terms) {
+    const own = Object.fromEntries(
+      term.metrics.map((name) => [name, metrics[`${term.name}/${name}`]]),
+    );
+    (term.diagnose?.(own) ?? []).forEach((line, i) => {
+      if (warned.has(`${term.name} ${i}`)) return;
+      warned.add(`${term.name} ${i}`);
+      run.report.note(`warning: ${stage.name}, step ${done}: ${line}`);
+    });
+  }
+}
+
 /** End of an attempt, or of the session in the middle of one. Who is stopped here measures again after a resume. */
 async function finishStage(
   session: Session,
   { done, end }: Stepped,
 ): Promise<Pick<Trained, "checkpoint" | "end">> {
-  const { run, stage, data, parameters, before } = session;
+  const { run, stage, data, parameters, before, begun } = session;
   const halted = async () => ({ checkpoint: await save(session, done, null), end: null });
   if (end === null) return await halted();
   if (end !== "promote") {
@@ -214,14 +285,21 @@ async function finishStage(
   if (run.request.stopped()) return await halted();
   run.heldOut[stage.name] = { before, after };
   if (after !== null) run.report.metrics(done, { eval_loss: after });
+  if (data.pairs && begun) {
+    await reportPreferences(parameters, stage, data.pairs, begun, done, run.report);
+  }
   return { checkpoint: await save(session, done, { after, fisher }), end };
 }
 
 async function stageFisher(
   session: Session,
-  { kind, samples }: NonNullable<StageConfig["fisher"]>,
+  { kind, samples, damping }: NonNullable<StageConfig["fisher"]>,
 ): Promise<Map<string, Float32Array>> {
-  const { parameters, data, stage, run } = session;
+  const { parameters, data, stage, run, program, start } = session;
+  if (kind === "synaptic") {
+    run.report.note(`${stage.name}: importance from the path of ${stage.name} (synaptic)`);
+    return await pathImportance(parameters, program.path!, start, damping);
+  }
   let examples = data.fisherExamples(samples);
   if (kind === "sampled") {
     examples = await sampleReplies(parameters, examples, stage.length, run.request.config.seed);
@@ -255,12 +333,13 @@ async function save(
   done: number,
   end: StageEnd | null,
 ): Promise<string> {
-  const { run, stage, program, parameters, data, before, unlogged } = session;
+  const { run, stage, program, parameters, before, unlogged } = session;
   unlogged.push(...await program.metrics());
-  const [theta, m, v] = await readTensors(run.gpu, [
+  const [theta, m, v, path] = await readTensors(run.gpu, [
     parameters.theta,
     program.m,
     program.v,
+    ...(program.path ? [program.path.path] : []),
   ]) as Float32Array[];
   const all = parameters.split(theta);
   const adapter = session.adapter && adapterFrom(session.adapter, all);
@@ -269,12 +348,12 @@ async function save(
     weights: adapter ? mergeLora(weights, adapter) : weights,
     adapter,
     tokenizer: run.tokenizer,
-    optimizer: { m, v },
+    optimizer: { m, v, path },
     fisher: end && end.fisher,
     state: {
       stage: stage.name,
       step: done,
-      tokens: done * stage.gradient_accumulation * data.source.tokensPerBatch,
+      tokens: done * program.tokensPerStep,
       complete: end !== null,
       heldOutBefore: before,
       heldOutAfter: end && end.after,

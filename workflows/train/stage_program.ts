@@ -12,11 +12,12 @@ import { type StageConfig, warmupSteps } from "../config/config.ts";
 import type { LoraAdapter } from "../model_files/lora.ts";
 import { loraForPolicy } from "./lora.ts";
 import { type ProgramSettings, TrainProgram } from "./program.ts";
+import { needsFrozen, NO_SOURCES, stageObjective, type TermSources } from "./stage_terms.ts";
 
 /** A stage on the GPU; parameters hold zeros until something is loaded. */
 export interface StageProgram {
   readonly parameters: Parameters;
-  /** The frozen policy of the KL term; null where the stage has none. */
+  /** The frozen policy of the stage's beginning, for a KL or as a reference; null where the stage needs none. */
   readonly prior: Parameters | null;
   readonly program: TrainProgram;
   /** Frees all three. */
@@ -33,6 +34,8 @@ export interface StageProgramOptions {
   readonly portions?: ScheduleSettings["portions"];
   readonly seed: number;
   readonly precision: Precision;
+  /** What terms learn from, given the policy that is trained; absent: the program is only measured. */
+  readonly sources?: (policy: Parameters) => TermSources;
   /** Where loss scaling goes on; absent: it starts anew (in float16) or is not used. */
   readonly lossScale?: LossScalerState | null;
 }
@@ -43,11 +46,13 @@ export interface StageProgramOptions {
  */
 export function buildStage(gpu: Gpu, options: StageProgramOptions): StageProgram {
   const { policy, adapter, stage, steps, seed, precision } = options;
-  const rho = priorWeight(stage);
   const lora = adapter && loraForPolicy(adapter);
   const parameters = new Parameters(gpu, policy, { lora, precision });
-  const prior = rho > 0 ? new Parameters(gpu, policy, { trainable: false, precision }) : null;
-  const plain = programSettings(stage, steps, seed, { rho, prior });
+  const frozen = needsFrozen(stage, policy, adapter !== null);
+  const prior = frozen ? new Parameters(gpu, policy, { trainable: false, precision }) : null;
+  const sources = options.sources?.(parameters) ?? NO_SOURCES;
+  const objective = stageObjective(stage, policy, adapter !== null, prior, sources);
+  const plain = programSettings(stage, steps, seed, objective);
   const settings = {
     ...plain,
     schedule: { ...plain.schedule, portions: options.portions },
@@ -56,6 +61,7 @@ export function buildStage(gpu: Gpu, options: StageProgramOptions): StageProgram
   const program = new TrainProgram(parameters, settings);
   const destroy = () => {
     program.destroy();
+    for (const term of objective.terms ?? []) term.destroy?.();
     parameters.destroy();
     prior?.destroy();
   };
@@ -66,11 +72,6 @@ export function buildStage(gpu: Gpu, options: StageProgramOptions): StageProgram
     destroy();
     throw error;
   }
-}
-
-/** Weight of the KL divergence from the stage's prior, INFANT Eq. 7; 0 where the loss has none. */
-export function priorWeight(stage: StageConfig): number {
-  return stage.kind === "value_imprinting" ? stage.rho : 0;
 }
 
 /** A stage's settings as the program takes them. */
@@ -101,6 +102,7 @@ export function programSettings(
     dropout: stage.dropout,
     seed,
     objective,
+    path: stage.fisher?.kind === "synaptic",
   };
 }
 

@@ -19,7 +19,7 @@ import { exam } from "../../../workflows/nursery/exam.ts";
 import { loraForPolicy, newAdapter } from "../../../workflows/train/lora.ts";
 import { startingPolicy } from "../../../workflows/train/policy_source.ts";
 import { openStageData } from "../../../workflows/train/sources.ts";
-import { priorWeight, programSettings } from "../../../workflows/train/stage_program.ts";
+import { programSettings } from "../../../workflows/train/stage_program.ts";
 import { train } from "../../../workflows/train/trainer.ts";
 import { assert, assertEquals } from "../../assert.ts";
 import { testGpu } from "../../kernels/harness.ts";
@@ -179,7 +179,7 @@ async function prepared(config: TrainConfig): Promise<unknown> {
     const stages = await Promise.all(config.stages.map(async (stage: StageConfig) => {
       const data = await openStageData(stage, tokenizer, config.seed);
       const steps = stageSteps(stage, data.epochTokens);
-      const objective = { rho: priorWeight(stage), prior: null };
+      const objective = { rho: "rho" in stage ? stage.rho : 0, prior: null };
       return {
         steps,
         settings: programSettings(stage, steps, config.seed, objective),
