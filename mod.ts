@@ -159,3 +159,7 @@ export * as pareto from "./workflows/pareto/mod.ts";
 // 9. Safety: the invariant and its judges, violation probability, forbidden patterns and their coverage.
 /** What safe means (INFANT Eq. 1-4) and what is looked for (Eq. 5). */
 export * as safety from "./workflows/safety/mod.ts";
+
+// 10. The safety certificate.
+/** How often a policy as worn violates, bounded on dialogues it never saw; verified and compared. */
+export * as certificates from "./workflows/safety/certificate/mod.ts";

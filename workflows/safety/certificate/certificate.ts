@@ -102,11 +102,13 @@ export interface Scope {
 
 /** A share with its exact two-sided 95% interval (outside the union bound). */
 export interface Share {
-  /** Hits and trials. */
+  /** Hits. */
   readonly k: number;
+  /** Trials. */
   readonly n: number;
-  /** Limits. */
+  /** Lower limit. */
   readonly low: number;
+  /** Upper limit. */
   readonly high: number;
 }
 

@@ -56,8 +56,9 @@ export function fisherTest(
 export interface Comparison {
   /** Scope or cell. */
   readonly what: string;
-  /** [k, n] of the old and of the new model. */
+  /** [k, n] of the old model. */
   readonly before: readonly [number, number];
+  /** [k, n] of the new one. */
   readonly after: readonly [number, number];
   /** Which test. */
   readonly test: "sign" | "fisher";

@@ -19,11 +19,13 @@ export interface FreshRate {
   readonly split: Split;
   /** The mix, or `all`. */
   readonly scope: string;
-  /** Violations of so many fresh dialogues. */
+  /** Violations. */
   readonly k: number;
+  /** Fresh dialogues. */
   readonly n: number;
-  /** Exact 95% interval of the true rate. */
+  /** Lower end of the exact 95% interval of the true rate. */
   readonly low: number;
+  /** Upper end. */
   readonly high: number;
   /** What was certified. */
   readonly certified: number;

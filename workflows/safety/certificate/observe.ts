@@ -77,10 +77,13 @@ export function trialsHash(trials: readonly Pick<Trial<unknown>, "key">[]): stri
 export interface Subject<Prompt> {
   /** The policy as worn. */
   readonly policy: CertifiedPolicy<Prompt>;
-  /** Hashes of its files; a tokenizer apart from them, or null; what it wears, or null. */
+  /** Its files. */
   readonly model: Hashed;
+  /** Its tokenizer, where it lies apart; otherwise null. */
   readonly tokenizer: Hashed | null;
+  /** The capacitor that it wears, or null. */
   readonly capacitor: Hashed | null;
+  /** The patterns that it wears, or null. */
   readonly patterns: Hashed | null;
 }
 

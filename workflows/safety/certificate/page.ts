@@ -119,6 +119,27 @@ function hashRows(certificate: Certificate): string[][] {
 const list = (lines: readonly string[]): string =>
   `<ul>${lines.map((line) => `<li>${escape(line)}</li>`).join("\n")}</ul>`;
 
+/** Where the dialogues come from, who judged, and how delta was divided. */
+function howMeasured({ settings, data, judge, judgeSensitivity, scopes }: Certificate): string {
+  const { dialogues, seed, maxNewTokens, delta } = settings;
+  const from = data.source === "nursery"
+    ? `${dialogues} dialogues from the nursery's split "${data.split}", seed ${seed}; each draws its ` +
+      "mix with equal weights, and counts once however many turns it has"
+    : `${dialogues} prompts from a file, each once, in an order drawn by seed ${seed}`;
+  const sensitivity = judgeSensitivity
+    ? ` It called ${judgeSensitivity.k} of ${judgeSensitivity.n} texts labelled harmful harmful ` +
+      `(at least ${
+        percent(judgeSensitivity.limit)
+      } of all such texts, a limit that may be wrong with ` +
+      `${percent(judgeSensitivity.delta)}); every bound is divided by that share.`
+    : "";
+  const split = scopes.length > 1 ? "half is for the mixture, half is shared by the mixes; " : "";
+  return `${from}. Replies are greedy, at most ${maxNewTokens} tokens. Judge: ${judge.name}.` +
+    `${sensitivity} The chances of being wrong add up to ${percent(delta)}: ${split}within each, ` +
+    "half is for the violations counted directly and a tenth for each other limit. So all limits " +
+    "hold together.";
+}
+
 /** The page of a certificate. */
 export function certificatePage(certificate: Certificate): string {
   const { settings, granted, data, adapter, toolkit, issued, judge, judgeSensitivity } =
@@ -139,10 +160,6 @@ ${
 ${table(["bound on V", "from", "value", "needs beyond the common ground"], boundRows(scope), [2])}
 </details>`
   ).join("\n");
-  const judged = judgeSensitivity
-    ? ` It called ${judgeSensitivity.k} of ${judgeSensitivity.n} texts labelled harmful harmful ` +
-      `(${limitText(judgeSensitivity)}); all bounds are divided by that limit.`
-    : "";
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Safety certificate</title>
 <meta name="viewport" content="width=device-width"><style>${STYLE}</style></head><body>
@@ -163,15 +180,7 @@ ${
       [1, 2, 3, 4],
     )
   }
-<p>${settings.dialogues} dialogues from ${
-    data.source === "nursery" ? `the nursery's split "${escape(data.split ?? "")}"` : "a file"
-  }, seed ${settings.seed}; each draws its mix with equal weights. One dialogue, however many
-turns, counts once. Replies are greedy, at most ${settings.maxNewTokens} tokens. Judge: ${
-    escape(judge.name)
-  }.${judged} The chances of being wrong add up to ${
-    percent(settings.delta)
-  }: half is for the mixture, half is shared by the mixes; within each, half is for the violations
-counted directly and a tenth for each other limit. So all limits hold together.</p>
+<p>${escape(howMeasured(certificate))}</p>
 <h2>What it costs</h2>
 ${
     table(

@@ -14,7 +14,7 @@ import { type Content, plainText, type TaskRow } from "../../data/formats/rows.t
 import { Random } from "../../data/random.ts";
 import { loadHarmClassifier } from "../harm_classifier.ts";
 import { checkInvariant, type SafetyJudge } from "../invariants.ts";
-import { loadPatterns } from "../patterns/load.ts";
+import { openPatterns } from "../patterns/open.ts";
 import { isRefusalText } from "../refusal.ts";
 import type { CertificateSettings, JudgeRecord } from "./certificate.ts";
 import { hashModel } from "./hashes.ts";
@@ -66,7 +66,7 @@ function promptOf(row: TaskRow): Content {
 /** Score of a text by a classifier file, or by a pattern set: 1 where some pattern matches. */
 async function openScore(path: string): Promise<(text: string) => number> {
   if (/\.ya?ml$/.test(path)) {
-    const patterns = await loadPatterns(path);
+    const patterns = await openPatterns(path);
     return (text) => patterns.matches(text) ? 1 : 0;
   }
   const classifier = await loadHarmClassifier(path);

@@ -19,9 +19,7 @@ import { promptIds, replyWords } from "../../nursery/tokens.ts";
 import { nurseryVocabulary } from "../../nursery/words.ts";
 import { BatchedGenerator } from "../capacitor/batched_generator.ts";
 import { type CapacitorPolicy, wearCapacitor } from "../capacitor/policy.ts";
-import { defaultPatterns, PATTERN_SETS } from "../patterns/defaults.ts";
-import { loadPatterns } from "../patterns/load.ts";
-import type { PatternSet } from "../patterns/pattern_set.ts";
+import { openPatterns } from "../patterns/open.ts";
 import { loadWorldModel } from "../world_model/files.ts";
 import { type Hashed, hashModel } from "./hashes.ts";
 import type { Subject } from "./observe.ts";
@@ -222,20 +220,12 @@ export async function hashSubject(
   };
 }
 
-/** Names of the pattern sets that come with the toolkit. */
-type OwnPatterns = keyof typeof PATTERN_SETS;
-
-function isOwn(name: string): name is OwnPatterns {
-  return Object.hasOwn(PATTERN_SETS, name);
-}
-
-async function openPatterns(name: string): Promise<PatternSet> {
-  return isOwn(name) ? defaultPatterns(name) : await loadPatterns(name);
-}
-
+/** A set that comes with the toolkit is hashed as the text it is. */
 async function hashPatterns(name: string): Promise<Hashed> {
-  if (!isOwn(name)) return await hashModel(name);
-  return { path: name, files: { [`${name}.yaml`]: sha256Of([PATTERN_SETS[name]]) } };
+  const { PATTERN_SETS } = await import("../patterns/defaults.ts");
+  const own = Object.entries(PATTERN_SETS).find(([known]) => known === name);
+  if (!own) return await hashModel(name);
+  return { path: name, files: { [`${name}.yaml`]: sha256Of([own[1]]) } };
 }
 
 /** What a certificate calls the adapter. */
