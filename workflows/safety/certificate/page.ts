@@ -142,8 +142,7 @@ function howMeasured({ settings, data, judge, judgeSensitivity, scopes }: Certif
 
 /** The page of a certificate. */
 export function certificatePage(certificate: Certificate): string {
-  const { settings, granted, data, adapter, toolkit, issued, judge, judgeSensitivity } =
-    certificate;
+  const { settings, granted, adapter, toolkit, issued } = certificate;
   const [all, ...mixes] = certificate.scopes;
   const details = [all, ...mixes].map((scope) =>
     `<details${scope === all ? " open" : ""}><summary><b>${escape(scope.scope)}</b></summary>
