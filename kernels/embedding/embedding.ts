@@ -9,6 +9,7 @@ import { elementKernel } from "../gpu/elements.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import { linearGroups, type Tape } from "../gpu/tape.ts";
 import { type Tensor, unread } from "../gpu/tensor.ts";
+import { rowWindows } from "../reduce/windows.ts";
 import forwardCode from "./embedding.wgsl" with { type: "text" };
 import backwardCode from "./embedding_backward.wgsl" with { type: "text" };
 
@@ -51,18 +52,29 @@ export function embedding(tape: Tape, tokens: Lookup, positions: Lookup | null):
   const rows = indices.columns;
   const y = tape.tensor("embedded", [rows, table.columns]);
   const stride4 = table.stride / 4;
-  tape.dispatch({
-    kernel: forward({ TABLE: table }),
-    bindings: {
-      ids: indices,
-      positions: positions?.indices ?? indices,
-      table,
-      position_table: positions?.table ?? unread(table),
-      y,
-    },
-    uniforms: { rows, stride4, has_positions: Number(positions !== null) },
-    groups: linearGroups(rows * stride4, 64),
-  });
+  const windows = rowWindows(tape.gpu, table);
+  for (const { start, tensor } of windows) {
+    const isLast = tensor === windows[windows.length - 1].tensor;
+    tape.dispatch({
+      kernel: forward({ TABLE: tensor }),
+      bindings: {
+        ids: indices,
+        positions: positions?.indices ?? indices,
+        table: tensor,
+        position_table: positions?.table ?? unread(tensor),
+        y,
+      },
+      uniforms: {
+        rows,
+        stride4,
+        has_positions: Number(positions !== null),
+        first: start,
+        // The last window takes whatever is left, so that every row of y is written.
+        end: isLast ? 2 ** 32 - 1 : start + tensor.rows,
+      },
+      groups: linearGroups(rows * stride4, 64),
+    });
+  }
   const trained = [tokens, positions].filter((lookup) => lookup?.table.needsGrad) as Lookup[];
   for (const { table, lists } of trained) {
     if (tape.recordsBackward && !lists) {
@@ -91,13 +103,15 @@ function checkSameShape(tokens: Lookup, positions: Lookup): void {
 function embeddingBackward(tape: Tape, { table, lists }: Lookup, d_y: Tensor): void {
   const { order, segments } = lists!;
   const stride4 = table.stride / 4;
-  tape.dispatch({
-    kernel: backward,
-    bindings: { order, segments, d_y, d_table: table.grad! },
-    uniforms: { segments: segments.rows, stride4 },
-    groups: linearGroups(segments.rows * stride4, 64),
-    loops: order.columns,
-  });
+  for (const { start, tensor } of rowWindows(tape.gpu, table.grad!)) {
+    tape.dispatch({
+      kernel: backward,
+      bindings: { order, segments, d_y, d_table: tensor },
+      uniforms: { segments: segments.rows, stride4, first: start, end: start + tensor.rows },
+      groups: linearGroups(segments.rows * stride4, 64),
+      loops: order.columns,
+    });
+  }
 }
 
 /** Most segments a batch of `rows` tokens over `entries` table rows can have. */

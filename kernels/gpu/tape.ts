@@ -152,6 +152,18 @@ export class Tape {
   }
 
   /**
+   * Records `segment` and, right behind it, the backward pass of its own operations: what it makes is needed no longer than that.
+   * Its inputs end with their gradients, as far as `segment` reaches them.
+   */
+  differentiated(segment: () => void): void {
+    const before = this.#backward;
+    this.#backward = [];
+    segment();
+    this.backward();
+    this.#backward = before;
+  }
+
+  /**
    * Activation recomputation: records `segment` forward without keeping what its backward needs, and records it again,
    * this time with its backward, when the backward pass arrives. Memory falls to the segment's inputs and output.
    */

@@ -19,6 +19,7 @@ import { linearGroups, type Tape } from "../gpu/tape.ts";
 import { type DType, dummyTensor, type Tensor } from "../gpu/tensor.ts";
 import { readTextures } from "../gpu/texture.ts";
 import { columnSum } from "../reduce/sum.ts";
+import { rowsOf, rowWindows } from "../reduce/windows.ts";
 import { passGrad } from "../residual/add.ts";
 import block from "./block.wgsl" with { type: "text" };
 import epilogue from "./epilogue.wgsl" with { type: "text" };
@@ -284,12 +285,26 @@ export interface LinearOptions {
   readonly dtype?: DType;
   /** Name of the result's tensor. */
   readonly name?: string;
+  /** Where the gradient of x goes, instead of a new tensor; x must not have one yet. */
+  readonly d_x?: Tensor;
 }
 
-/** y = x W^T + bias + residual. x is [rows, in], W is [out, in], y is [rows, out]. */
+/**
+ * y = x W^T + bias + residual. x is [rows, in], W is [out, in], y is [rows, out].
+ * A weight that is too large for one binding (a vocabulary of 50,000 at width 768) is read in windows of rows.
+ */
 export function linear(tape: Tape, x: Tensor, weight: Tensor, options: LinearOptions = {}): Tensor {
   const { bias = null, residual = null, dtype, name } = options;
-  const y = matmul(tape, "nt", x, weight, { bias, residual, dtype, name });
+  const y = tape.tensor(name ?? `${x.name}*${weight.name}`, [x.rows, weight.rows], dtype);
+  for (const { start, tensor } of rowWindows(tape.gpu, weight)) {
+    matmul(tape, "nt", x, tensor, {
+      bias: bias && rowsOf(bias, start, tensor.rows),
+      residual,
+      out: y,
+      cColumn: start,
+      n: tensor.rows,
+    });
+  }
   y.needsGrad = [x, weight, bias, residual].some((t) => t?.needsGrad);
   if (y.needsGrad) tape.onBackward(() => linearBackward(tape, x, weight, options, y.grad!));
   return y;
@@ -299,21 +314,40 @@ function linearBackward(
   tape: Tape,
   x: Tensor,
   weight: Tensor,
-  { bias = null, residual = null }: LinearOptions,
+  { bias = null, residual = null, d_x }: LinearOptions,
   d_y: Tensor,
 ): void {
   if (residual?.needsGrad) passGrad(tape, residual, d_y);
-  const used = [d_y, ...(weight.needsGrad ? [x] : []), ...(x.needsGrad ? [weight] : [])];
+  if (bias?.needsGrad && !weight.needsGrad) columnSum(tape, d_y, bias.grad!, { accumulate: true });
+  const windows = rowWindows(tape.gpu, weight);
+  const used = [
+    d_y,
+    ...(weight.needsGrad ? [x] : []),
+    ...(x.needsGrad ? windows.map(({ tensor }) => tensor) : []),
+  ];
   const operand = mirrored(tape, used);
-  if (weight.needsGrad) {
-    const columnSums = bias?.needsGrad ? bias.grad : null;
-    const options = { out: weight.grad!, accumulate: true, columnSums };
-    matmul(tape, "tn", operand(d_y), operand(x), options);
-  } else if (bias?.needsGrad) columnSum(tape, d_y, bias.grad!, { accumulate: true });
-  if (x.needsGrad) {
-    const options = { residual: x.grad, name: `d_${x.name}` };
-    x.grad = matmul(tape, "nn", operand(d_y), operand(weight), options);
+  let sum: Tensor | null = null;
+  for (const { start, tensor } of windows) {
+    if (weight.needsGrad) {
+      const sums = bias?.needsGrad ? rowsOf(bias.grad!, start, tensor.rows) : null;
+      matmul(tape, "tn", operand(d_y), operand(x), {
+        aColumn: start,
+        m: tensor.rows,
+        out: tensor.grad!,
+        accumulate: true,
+        columnSums: sums,
+      });
+    }
+    if (x.needsGrad) {
+      sum = matmul(tape, "nn", operand(d_y), operand(tensor), {
+        aColumn: start,
+        k: tensor.rows,
+        ...(sum ? { out: sum, accumulate: true } : { residual: x.grad, out: d_x }),
+        name: `d_${x.name}`,
+      });
+    }
   }
+  if (sum) x.grad = sum;
 }
 
 /** Copies what several products read into textures at once, where the adapter's products read textures. */

@@ -90,10 +90,18 @@ export function transformer(
   return normBy(tape, parameters, x, "final_norm");
 }
 
-/** Logits [rows of hidden, vocabulary] by the output head (the embedding, where tied). */
-export function languageModelHead(tape: Tape, parameters: Parameters, hidden: Tensor): Tensor {
+/**
+ * Logits [rows of hidden, vocabulary] by the output head (the embedding, where tied). `d_hidden`: where the gradient of `hidden` goes,
+ * instead of a new tensor. For losses over many tokens see `overVocabulary`.
+ */
+export function languageModelHead(
+  tape: Tape,
+  parameters: Parameters,
+  hidden: Tensor,
+  d_hidden?: Tensor,
+): Tensor {
   const head = parameters.config.tiedHead ? "embed.weight" : "head.weight";
-  return linear(tape, hidden, parameters.operand(head), { name: "logits" });
+  return linear(tape, hidden, parameters.operand(head), { name: "logits", d_x: d_hidden });
 }
 
 function block(
