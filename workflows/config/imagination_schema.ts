@@ -4,7 +4,7 @@
 import { z } from "zod";
 
 /**
- * Who looks for the worst perturbation. `blind`: the worst of random ones. `generator`: the worst of those that G_psi proposes, which
+ * Who looks for the worst perturbation. `blind`: the worst of random ones. `generator`: half of them are proposed by G_psi, which
  * is trained beside the policy. `search`: exact where C(h) fits the budget, else guided by gradients; edits only, and dear.
  */
 export const ADVERSARIES = ["blind", "generator", "search"] as const;

@@ -124,7 +124,7 @@ export class ImaginationSource implements PerturbationSource {
   }
 
   async #worst(cases: readonly PerturbableCase[], random: Random): Promise<Found[]> {
-    const { adversary, candidates, innerSteps } = this.#options;
+    const { adversary } = this.#options;
     if (adversary === "search") return await this.#searched(cases, random);
     const losses = (proposals: readonly (readonly Proposal[])[]) => this.#losses(cases, proposals);
     const tried = await this.#tried(cases, losses, random);
@@ -133,31 +133,56 @@ export class ImaginationSource implements PerturbationSource {
       const loss = Math.max(...own);
       const { perturbation } = tried.proposals[c][own.indexOf(loss)];
       const mean = own.reduce((sum, value) => sum + value, 0) / own.length;
-      const evaluations = candidates * Math.max(1, innerSteps);
+      const evaluations = this.#passes;
       return { perturbation: this.#fitted(one, perturbation), loss, mean, evaluations };
     });
   }
 
-  /** Proposals with their losses: those of the generator's last inner step, or random ones. */
+  /** What was tried last, with its losses. */
   async #tried(
     cases: readonly PerturbableCase[],
     loss: ProposalLoss,
     random: Random,
   ): Promise<GeneratorStep> {
     const { candidates, innerSteps } = this.#options;
-    if (!this.generator || innerSteps === 0) {
-      const proposals = this.generator
-        ? await this.generator.propose(cases, candidates, random)
-        : cases.map((one) => {
-          const proposer = new Proposer(one, null);
-          return Array.from({ length: candidates }, () => proposer.sample(random));
-        });
+    const { generator } = this;
+    const drawn = generator ? candidates - ownShare(candidates) : candidates;
+    const blind = cases.map((one) => {
+      const proposer = new Proposer(one, null);
+      return Array.from({ length: drawn }, () => proposer.sample(random));
+    });
+    const blindLosses = drawn > 0 ? await loss(blind) : blind.map(() => []);
+    if (!generator) return { proposals: blind, losses: blindLosses };
+    const own = await this.#generated(generator, cases, loss, random, innerSteps);
+    return {
+      proposals: own.proposals.map((ofCase, c) => [...ofCase, ...blind[c]]),
+      losses: own.losses.map((ofCase, c) => [...ofCase, ...blindLosses[c]]),
+    };
+  }
+
+  /** The generator's proposals of its last inner step, made before it learned from them. */
+  async #generated(
+    generator: PerturbationGenerator,
+    cases: readonly PerturbableCase[],
+    loss: ProposalLoss,
+    random: Random,
+    steps: number,
+  ): Promise<GeneratorStep> {
+    const samples = ownShare(this.#options.candidates);
+    if (steps === 0) {
+      const proposals = await generator.propose(cases, samples, random);
       return { proposals, losses: await loss(proposals) };
     }
-    for (let k = 1; k < innerSteps; k++) {
-      await this.generator.step(cases, candidates, loss, random);
-    }
-    return await this.generator.step(cases, candidates, loss, random);
+    for (let k = 1; k < steps; k++) await generator.step(cases, samples, loss, random);
+    return await generator.step(cases, samples, loss, random);
+  }
+
+  /** Forward passes for a context, search apart. */
+  get #passes(): number {
+    const { candidates, innerSteps } = this.#options;
+    return this.generator
+      ? candidates + ownShare(candidates) * Math.max(0, innerSteps - 1)
+      : candidates;
   }
 
   async #losses(
@@ -219,6 +244,15 @@ export class ImaginationSource implements PerturbationSource {
     this.#firstOrder?.destroy();
     this.generator?.destroy();
   }
+}
+
+/**
+ * How many of a context's candidates G_psi proposes; the others are random. It follows the policy's weakness of the moment and
+ * would let the policy forget the others: with all four of its own, violations under seen families stayed at 13 % after 100 k tokens
+ * where random ones left 5 % (nursery, 320 dialogues, one seed, 2026-11-21).
+ */
+function ownShare(candidates: number): number {
+  return Math.max(2, Math.ceil(candidates / 2));
 }
 
 /** Rows of h and h_delta in turn before the same reply, with the places of each reply coupled. */
