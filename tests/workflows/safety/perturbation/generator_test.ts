@@ -160,23 +160,6 @@ Deno.test("generator: the same seed gives the same proposals", async () => {
   assertEquals(await run(), await run());
 });
 
-Deno.test("generator: goes on from a saved state bit for bit", async () => {
-  const gpu = await testGpu();
-  const targets = contexts(8, new Random(2));
-  const steps = async (generator: PerturbationGenerator, from: number, to: number) => {
-    for (let i = from; i < to; i++) await generator.step(targets, 4, weakSpot, new Random(i));
-  };
-  const whole = new PerturbationGenerator(gpu, OPTIONS);
-  await steps(whole, 0, 4);
-  const first = new PerturbationGenerator(gpu, OPTIONS);
-  await steps(first, 0, 2);
-  const resumed = new PerturbationGenerator(gpu, { ...OPTIONS, seed: 9 });
-  resumed.restore(await first.read());
-  await steps(resumed, 2, 4);
-  assertEquals(await resumed.read(), await whole.read());
-  for (const generator of [whole, first, resumed]) generator.destroy();
-});
-
 Deno.test("generator: refuses what it was not made for", async () => {
   const generator = new PerturbationGenerator(await testGpu(), OPTIONS);
   const long = [{ space: { word: Array(7).fill(1), alphabet: ALPHABET, budget: 1 } }];
