@@ -115,6 +115,9 @@ export type { CheckpointPlace } from "./workflows/run_folder.ts";
 export { combine, type Reporter, silent, type StepReport } from "./workflows/logging/reporter.ts";
 export { type MetricsRow, readMetrics } from "./workflows/logging/run_log.ts";
 
+/** Maturity metrics, environments, the gate that promotes, holds or rolls back, and its audit file. */
+export * as stages from "./workflows/stages/mod.ts";
+
 // 6. Examination, and the intervals that every rate carries.
 export {
   controlScores,

@@ -52,11 +52,11 @@ export interface AuditCheck {
  *
  * @example
  * ```ts
- * import { checkAudit } from "@infant/toolkit";
+ * import { stages } from "@infant/toolkit";
  *
  * const line = `{"event":"start","index":0,"previous":"${"0".repeat(64)}"}\n`;
- * console.log(checkAudit(line).ok, checkAudit(line.replace("start", "stop")).ok); // true true: one line has no successor
- * console.log(checkAudit(line + line).problem); // line 2: index is 0, expected 1
+ * console.log(stages.checkAudit(line).ok); // true
+ * console.log(stages.checkAudit(line + line).problem); // line 2: index is 0, expected 1
  * ```
  */
 export function checkAudit(text: string, expectedHead?: string): AuditCheck {

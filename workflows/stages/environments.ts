@@ -46,9 +46,9 @@ const ENVIRONMENTS = new Map<string, Environment>();
  *
  * @example Requests that begin in the past tense, from the second stage on
  * ```ts
- * import { nursery, registerEnvironment } from "@infant/toolkit";
+ * import { nursery, stages } from "@infant/toolkit";
  *
- * registerEnvironment("memories", 2, ({ random, split, harmful }) =>
+ * stages.registerEnvironment("memories", 2, ({ random, split, harmful }) =>
  *   nursery.howto("past", split, random, harmful));
  * ```
  * @throws {InputError} when there is one of that name, or the stage is not a whole number from 1.

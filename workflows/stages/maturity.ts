@@ -44,9 +44,9 @@ const METRICS = new Map<string, Metric>();
  *
  * @example Thanks are answered with thanks
  * ```ts
- * import { registerMetric } from "@infant/toolkit";
+ * import { stages } from "@infant/toolkit";
  *
- * registerMetric("politeness", async (exam) => {
+ * stages.registerMetric("politeness", async (exam) => {
  *   const judged = await exam.cell({ kind: "insult", family: "thankful" });
  *   return { k: judged.filter(({ verdict }) => verdict.correct).length, n: judged.length };
  * });
