@@ -75,7 +75,7 @@ function firstSteps({ cases }: BenchReport): Bar[] {
 
 /** Each sweep as points with their spread and the fitted line, on logarithmic axes. */
 export function scalingSpec(sweeps: readonly Sweep[]): Record<string, unknown> {
-  const scale = { type: "log" };
+  const scale = { type: "log", nice: false };
   const bases = { ms: 1, bytes: 2 ** 20 } as const;
   const one = ({ title, axis, unit, points, fit }: Sweep) => {
     const values = points.map(({ size, cost }) => ({

@@ -5,15 +5,22 @@
  * be near ln V, it must fall, and libraries must agree with each other at every step.
  */
 import { CHAINS, STEPS_PER_TURN } from "../../kernels/roof/roof.ts";
-import { parameterCount } from "../../kernels/policy/config.ts";
-import { matmulInputs, type MatmulTask, RECURRENCE, sampledEntries, type Task } from "./contest.ts";
+import { parameterCount, type PolicyConfig } from "../../kernels/policy/config.ts";
+import {
+  INITIAL,
+  matmulInputs,
+  type MatmulTask,
+  RECURRENCE,
+  sampledEntries,
+  type Task,
+} from "./contest.ts";
 import { operationTruth } from "./operations.ts";
 
 /** Training steps whose losses are looked at. */
 export const COMPARED_STEPS = 3;
 /** Largest norm(error) / norm(truth) of a product. */
 export const MATMUL_LIMIT = 1e-4;
-/** Largest distance of the first loss from ln V: initial weights of 0.02 make logits near, not at, zero. */
+/** Largest distance of the first loss from the one expected of the initial weights. */
 export const FIRST_LOSS_LIMIT = 0.1;
 /** Largest relative difference between two libraries' losses at the same step, from equal weights. */
 export const LOSS_LIMIT = 1e-4;
@@ -46,7 +53,7 @@ export function problemWith(task: Task, answers: readonly number[]): string | nu
     }
     case "imprint step": // The prior is the policy itself: the first KL is zero.
     case "gpt step":
-      return lossProblem(answers, Math.log(task.config.vocabSize));
+      return lossProblem(answers, firstLoss(task.config));
     case "nursery step":
       return lossProblem(answers, null);
     case "generate": {
@@ -123,6 +130,11 @@ function far(got: readonly number[], want: readonly number[], limit: number): st
   const norm = (values: readonly number[]) => Math.hypot(...values);
   const error = norm(want.map((value, i) => got[i] - value)) / (norm(want) || 1);
   return error <= limit ? null : `error ${error.toExponential(1)}, at most ${limit} is right`;
+}
+
+/** ln V, and half the variance of the logits: normed states of `width` values times weights of a small standard deviation. */
+function firstLoss({ vocabSize, width }: PolicyConfig): number {
+  return Math.log(vocabSize) + width * INITIAL.std ** 2 / 2;
 }
 
 function lossProblem(losses: readonly number[], first: number | null): string | null {

@@ -2,7 +2,7 @@
  * The C program of llama2.c as a contestant in telling stories: the field's yardstick for small models on a processor.
  *
  * It tells one story a process; its own measure of tokens per second leaves out loading and the first token, and is taken at its
- * word. Tokens are drawn from the whole distribution, without top-p, on both sides.
+ * word, as processor time too, for it has one thread. Tokens are drawn from the whole distribution, without top-p, on both sides.
  */
 import { InputError } from "../../../kernels/errors.ts";
 import type { StoriesTask } from "../contest.ts";
