@@ -8,6 +8,7 @@ import { InputError } from "../../kernels/errors.ts";
 import type { PreferenceLoss } from "../../kernels/losses/preference.ts";
 import type { FormatName } from "../data/formats/detect.ts";
 import type { FileKind } from "../data/read/bytes.ts";
+import type { ImaginationConfig } from "./imagination_schema.ts";
 
 /** A whole run. */
 export interface TrainConfig {
@@ -216,6 +217,8 @@ export interface InfantSettings extends StageSettings {
   readonly preference: PreferenceConfig;
   /** What is held, where plasticity has a weight. */
   readonly plasticity: PlasticityConfig;
+  /** The adversary, where counterfactual imagination has a weight. */
+  readonly imagination: ImaginationConfig;
 }
 
 /** Value Imprinting: demonstrations. */

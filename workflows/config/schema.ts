@@ -8,6 +8,7 @@ import { z } from "zod";
 import { FORMAT_NAMES } from "../data/formats/detect.ts";
 import { type StageConfig, stageWeights, type TermWeights, type TrainConfig } from "./config.ts";
 import { gateSchema } from "./gate_schema.ts";
+import { imaginationSchema } from "./imagination_schema.ts";
 import { plasticitySchema, preferenceSchema, weightsSchema } from "./objective_schema.ts";
 
 /** A whole number of at least `min`. */
@@ -125,6 +126,7 @@ const infant = (weights: TermWeights, rho: number) => ({
     ),
   preference: preferenceSchema,
   plasticity: plasticitySchema,
+  imagination: imaginationSchema,
 });
 const NO_WEIGHTS = { vi: 0, po: 0, ci: 0, vc: 0, pl: 0 };
 
