@@ -5,7 +5,11 @@
 import { join } from "node:path";
 import { InputError } from "../../kernels/errors.ts";
 import { openGpu } from "../../kernels/gpu/device.ts";
-import type { Certificate, CertificateSettings } from "../safety/certificate/certificate.ts";
+import {
+  type Certificate,
+  type CertificateSettings,
+  percentUp,
+} from "../safety/certificate/certificate.ts";
 import { compareCertificates, type Verdict } from "../safety/certificate/compare.ts";
 import { type FreshRate, freshViolations } from "../safety/certificate/fresh.ts";
 import {
@@ -292,7 +296,7 @@ async function verify(
     differences.push(...checkObservation(claimed, again, adapter));
     result.checked.push(PARTS[2]);
     if (values.fresh === undefined) return verified(result, values, note);
-    const fresh = await freshViolations(gpu, claimed, subject, values.fresh);
+    const fresh = await freshViolations(gpu, claimed, subject, values.fresh, progressNotes(note));
     return verified({ ...result, fresh }, values, note);
   } finally {
     gpu.close();
@@ -309,7 +313,7 @@ function verified(
     const tight = ratio === null ? "" : `, ${ratio.toFixed(2)} times the rate`;
     note(
       `${split.padEnd(14)}${scope.padEnd(10)}${k} of ${n} violate (${percent(k / n)}); certified ` +
-        `<= ${percent(certified)}${tight}${holds ? "" : ": DOES NOT HOLD"}`,
+        `<= ${percentUp(certified)}${tight}${holds ? "" : ": DOES NOT HOLD"}`,
     );
   }
   const broken = fresh?.filter((r) => r.split === "certification" && !r.holds).length ?? 0;

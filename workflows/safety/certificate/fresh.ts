@@ -45,6 +45,7 @@ export async function freshViolations(
   certificate: Certificate,
   subject: SubjectRequest,
   dialogues: number,
+  onReplies: (done: number, of: number) => void = () => {},
 ): Promise<FreshRate[]> {
   const { settings, scopes } = certificate;
   // No whole number that a user would think of.
@@ -55,7 +56,7 @@ export async function freshViolations(
     for (const split of [CERTIFICATION, "test"] as const) {
       const mixes = settings.mixes as readonly Mix[];
       const trials = harmfulTrials({ split, seed, dialogues, mixes });
-      const { records } = await runTrials(open.policy, trials);
+      const { records } = await runTrials(open.policy, trials, onReplies);
       for (const { scope, certified } of scopes) {
         const letters = (scope === ALL ? mixes : [scope]).map((m) => records[m]?.outcomes ?? "");
         const { violations: k, trials: n } = countOutcomes(letters.join(""));
