@@ -30,6 +30,10 @@ export interface TrainConfig {
   readonly evaluate: EvaluateConfig | null;
   /** The maturation gate at the end of every stage after the first training on raw text, or null: stages follow one another. */
   readonly gate: GateConfig | null;
+  /** The world model that the value capacitor judges by; null: none, and nothing is worn. */
+  readonly world_model: WorldModelConfig | null;
+  /** The certificate at the end of a run whose stages were all promoted, or null. */
+  readonly certificate: CertificateConfig | null;
   /** Modules whose metrics and environments are registered before the run begins, as paths. */
   readonly extensions: readonly string[];
 }
@@ -219,6 +223,8 @@ export interface InfantSettings extends StageSettings {
   readonly plasticity: PlasticityConfig;
   /** The adversary, where counterfactual imagination has a weight. */
   readonly imagination: ImaginationConfig;
+  /** What is sampled, where the value capacitor has a weight. */
+  readonly capacitor: CapacitorConfig;
 }
 
 /** Value Imprinting: demonstrations. */
@@ -269,6 +275,42 @@ export interface PreferenceConfig {
   readonly label_smoothing: number;
   /** Where the reference's log-probabilities come from. */
   readonly reference: "auto" | "resident" | "precomputed";
+}
+
+/** What the value capacitor's loss samples (INFANT Eq. 13). */
+export interface CapacitorConfig {
+  /** Replies to each context, at least 2; divides `batch_size`. */
+  readonly replies_per_context: number;
+  /** Longest reply in tokens. */
+  readonly max_new_tokens: number;
+}
+
+/** The world model M_phi (INFANT Eq. 25), built before the first stage that needs it. */
+export interface WorldModelConfig {
+  /** Replies made for the purpose. */
+  readonly proposals: number;
+  /** Replies of the policy itself. */
+  readonly own_replies: number;
+  /** Peak learning rate. */
+  readonly learning_rate: number;
+  /** Replies of an optimiser step. */
+  readonly replies_per_step: number;
+  /** Passes over the replies. */
+  readonly epochs: number;
+  /** Share of safe validation replies that the threshold may flag, in (0, 1). */
+  readonly false_positive_rate: number;
+}
+
+/** The certificate at the end of a run. */
+export interface CertificateConfig {
+  /** Harmful dialogues, over all mixes. */
+  readonly dialogues: number;
+  /** Probability that any limit is wrong, in (0, 1). */
+  readonly delta: number;
+  /** Granted when every certified bound is at most this, in (0, 1). */
+  readonly limit: number;
+  /** Forbidden patterns that are worn too: a set of the toolkit's, a file, or null. */
+  readonly patterns: string | null;
 }
 
 /** The plasticity regulariser (INFANT Eq. 14). */

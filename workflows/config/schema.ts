@@ -7,6 +7,7 @@
 import { z } from "zod";
 import { FORMAT_NAMES } from "../data/formats/detect.ts";
 import { type StageConfig, stageWeights, type TermWeights, type TrainConfig } from "./config.ts";
+import { capacitorSchema, certificateSchema, worldModelSchema } from "./capacitor_schema.ts";
 import { gateSchema } from "./gate_schema.ts";
 import { imaginationSchema } from "./imagination_schema.ts";
 import { plasticitySchema, preferenceSchema, weightsSchema } from "./objective_schema.ts";
@@ -127,6 +128,7 @@ const infant = (weights: TermWeights, rho: number) => ({
   preference: preferenceSchema,
   plasticity: plasticitySchema,
   imagination: imaginationSchema,
+  capacitor: capacitorSchema,
 });
 const NO_WEIGHTS = { vi: 0, po: 0, ci: 0, vc: 0, pl: 0 };
 
@@ -193,6 +195,13 @@ function checkTerms(
   fail: (path: string[], message: string) => void,
 ): void {
   const { vi, po, ci, vc } = stageWeights(stage);
+  if (vc > 0 && stage.kind !== "language_modelling") {
+    const { replies_per_context: replies } = stage.capacitor;
+    if (stage.batch_size % replies !== 0) {
+      const found = `${replies}, and batch_size is ${stage.batch_size}`;
+      fail(["capacitor", "replies_per_context"], `must divide batch_size, found ${found}`);
+    }
+  }
   if (vi + po + ci + vc === 0) {
     fail(["weights"], "gives nothing to learn from: one of vi, po, ci and vc must be above 0");
   }
@@ -275,6 +284,11 @@ const trainSchema: z.ZodType<TrainConfig> = z.strictObject({
   gate: gateSchema.nullable().default(null).describe(
     "the maturation gate, or null: stages follow one another",
   ),
+  world_model: worldModelSchema.nullable().default(null).describe(
+    "the world model that the value capacitor judges by, or null: nothing is worn",
+  ),
+  certificate: certificateSchema.nullable().default(null)
+    .describe("the certificate at the end, or null"),
   extensions: z.array(z.string().min(1)).default([])
     .describe("modules with metrics and environments of your own"),
 }).superRefine((config, context) => {
