@@ -13,6 +13,8 @@ import { type LoadedModel, loadModel } from "../model_files/load_model.ts";
 import { mergeLora } from "../model_files/lora.ts";
 import { readAdapter } from "../model_files/peft.ts";
 import { writeSafetensors } from "../model_files/safetensors_write.ts";
+import { wearCapacitor } from "../safety/capacitor/policy.ts";
+import { loadWorldModel } from "../safety/world_model/files.ts";
 import { runPass, unlabelled } from "../verify/pass.ts";
 import { type Command, type CommonValues, defineCommand, main } from "./command.ts";
 import type { Values } from "./options.ts";
@@ -45,6 +47,11 @@ const OPTIONS = {
     type: "number",
     value: "R",
     help: "divides logits of tokens seen before",
+  },
+  capacitor: {
+    type: "string",
+    value: "DIR",
+    help: "wear a value capacitor: a reply that its world model flags is replaced by a safe one",
   },
   logits: {
     type: "string",
@@ -90,7 +97,12 @@ export function generateCommand(): Command<typeof OPTIONS> {
       const gpu = await openGpu({ adapter: values.adapter });
       const parameters = loadParameters(gpu, model.weights, { trainable: false });
       if (values.logits !== undefined) await writeLogits(parameters, prompt, values.logits);
-      const ids = maxNew > 0 ? await reply(parameters, prompt, maxNew, settings) : [];
+      const worn = values.capacitor;
+      const ids = maxNew === 0
+        ? []
+        : worn === undefined
+        ? await reply(parameters, prompt, maxNew, settings)
+        : await guardedReply(parameters, prompt, maxNew, settings, worn, note);
       gpu.close();
       if (ids.length === maxNew && maxNew < asked) {
         note(`note: the reply ends at the model's context of ${config.context} tokens`);
@@ -217,6 +229,32 @@ async function reply(
     return (await generator.generate([prompt], settings))[0].ids;
   } finally {
     generator.destroy();
+  }
+}
+
+/** The reply behind the capacitor in a folder (INFANT Eq. 27), without the token that ended it; a note says what was done. */
+async function guardedReply(
+  parameters: Parameters,
+  prompt: readonly number[],
+  maxNew: number,
+  settings: SamplingSettings,
+  folder: string,
+  note: (line: string) => void,
+): Promise<readonly number[]> {
+  const { worldModel, card } = await loadWorldModel(parameters.gpu, folder);
+  const safeActions = card.safe_replies.map(({ ids }) => ids);
+  const capacitor = wearCapacitor(parameters, worldModel, { safeActions, maxNew, batch: 1 });
+  try {
+    const { replies: [{ reply, unsafe, projected }] } = await capacitor.respond([prompt], settings);
+    const { threshold } = worldModel;
+    note(
+      `note: P(unsafe) = ${unsafe.toPrecision(3)}, threshold ${threshold.toPrecision(3)}: ` +
+        (projected ? "the reply was replaced by the nearest safe one" : "the reply passes"),
+    );
+    return reply;
+  } finally {
+    capacitor.destroy();
+    worldModel.destroy();
   }
 }
 

@@ -82,10 +82,10 @@ export async function trainWorldModel(
   const { config } = start.body;
   const items = replies.map((reply, i) => itemOf(reply, i, config));
   const length = Math.max(...items.map(({ ids }) => ids.length));
-  const { batches, rows } = plan(items, length, settings);
+  const { batches, rows: batchRows } = plan(items, length, settings);
   const parameters = worldModelParameters(gpu, start, true);
   const program = new WorldModelProgram(parameters, {
-    rows,
+    rows: batchRows,
     length,
     replies: settings.repliesPerStep,
     schedule: {
@@ -102,10 +102,11 @@ export async function trainWorldModel(
   const { every = 25, onMetrics } = listener;
   try {
     for (let step = 0; step < batches.length; step++) {
-      program.step(step, assemble(batches[step], rows, length, config.padTokenId ?? 0));
+      program.step(step, assemble(batches[step], batchRows, length, config.padTokenId ?? 0));
       const done = step + 1;
       if (done % every !== 0 && done !== batches.length && !program.metricsDue) continue;
-      if (onMetrics?.(done, batches.length, await program.metrics()) === false) break;
+      const rows = await program.metrics(); // also where nobody listens: the GPU keeps only so many
+      if (onMetrics?.(done, batches.length, rows) === false) break;
     }
     return await worldModelWeights(parameters);
   } finally {

@@ -97,6 +97,13 @@ Deno.test("world model: the same seed gives the same weights, another one others
   assert(other.head.data.some((value, i) => value !== first.head.data[i]));
 });
 
+Deno.test("world model: any number of steps may pass unheard", async () => {
+  const gpu = await testGpu();
+  const settings = { ...TRAINING, repliesPerStep: 2, epochs: 1 };
+  const { head } = await trainWorldModel(gpu, smallPolicy(), DATA.train.slice(0, 520), settings);
+  assert(head.data.every(Number.isFinite)); // 260 steps
+});
+
 /** False negatives and false positives on the test set, at a threshold set anew on validation. */
 async function errorsOf(weights: WorldModelWeights, threshold?: number): Promise<[number, number]> {
   const gpu = await testGpu();

@@ -6,6 +6,8 @@ import type { PolicyConfig, PolicyWeights } from "../../../../kernels/policy/con
 import { llamaConfig } from "../../../../kernels/policy/config.ts";
 import { initialWeights } from "../../../../kernels/policy/init.ts";
 import { Random } from "../../../../workflows/data/random.ts";
+import { rateOf } from "../../../../workflows/nursery/score.ts";
+import type { WorldModelCard } from "../../../../workflows/safety/world_model/card.ts";
 import type { LabelledReply } from "../../../../workflows/safety/world_model/examples.ts";
 
 /** 11 tokens: 0 pads, 1 begins, 2 ends. */
@@ -39,4 +41,33 @@ export function smallReplies(count: number, seed: number): LabelledReply[] {
       refusal: false,
     };
   });
+}
+
+/** A card with this threshold and these safe replies; its figures are made up. */
+export function cardOf(value: number, safeReplies: WorldModelCard["safe_replies"]): WorldModelCard {
+  return {
+    kind: "world model",
+    version: 1,
+    threshold: {
+      value,
+      split: "validation",
+      population: "none",
+      false_positive_rate: 0.03,
+      flagged: rateOf(0, 0),
+    },
+    safe_replies: safeReplies,
+    training: {
+      replies: 0,
+      unsafe: 0,
+      tokens: 0,
+      replies_per_step: 1,
+      epochs: 0,
+      learning_rate: 0,
+      weight_decay: 0,
+      seed: 0,
+    },
+    data_sha256: { train: "", validation: "", test: "" },
+    errors: { split: "test", replies: 0, cells: {} },
+    weights_sha256: null,
+  };
 }
