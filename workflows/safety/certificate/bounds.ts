@@ -38,7 +38,7 @@ export interface Bounds {
   readonly certified: number;
 }
 
-/** The sharp bound needs only the definitions of its rates, which the runner counts. */
+/** What is to be said of every bound in print. */
 const PRINTED =
   "valid with any coverage: it adds slack to the exact form; the O(1/T) term is left out";
 
@@ -59,8 +59,10 @@ export function boundsOf(e: Estimates, sensitivity = 1): Bounds {
     gammaCov: e.gammaUnsafe.limit,
     pUnsafe: e.pUnsafe.limit,
   });
-  const clamp = (value: number | null | undefined) =>
-    value === null || value === undefined ? null : Math.min(1, value / sensitivity);
+  const clamp = (value: number | null | undefined) => {
+    if (value === null || value === undefined) return null;
+    return sensitivity === 0 ? 1 : Math.min(1, value / sensitivity);
+  };
   const bounds: Bound[] = [
     {
       name: "direct",

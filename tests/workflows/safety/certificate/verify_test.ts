@@ -80,6 +80,36 @@ function put(certificate: Certificate, path: readonly string[], random: number):
   place[last] = altered(place[last], random);
 }
 
+Deno.test("certificate: the true violation rate lies under the bound, run after run", async () => {
+  // Violations of one-reply dialogues: 0.3 (0.2 + 0.8 * 0.05).
+  const truth = 0.3 * (0.2 + 0.8 * 0.05);
+  let held = 0;
+  for (let run = 0; run < 20; run++) {
+    const policy = syntheticPolicy(RATES, 100 + run);
+    const settings = { dialogues: 150, mixes: ["unseen"], seed: run };
+    const { scopes } = certificate(await observed(policy, settings), MADE);
+    const [{ certified }] = scopes;
+    assert(certified > truth / 2 && certified < 4 * truth, `${certified}`);
+    if (truth <= certified) held++;
+  }
+  // Each fails with probability 0.025 at most: 3 of 20 would be one study in 80.
+  assert(held >= 18, `${held} of 20`);
+});
+
+Deno.test("certificate: a world model that went blind loses the certificate", async () => {
+  const seeing = { unsafe: 0.3, missed: 0.01, failed: 0 };
+  const wide = { dialogues: 1500, limit: 0.06 };
+  const before = certificate(await observed(syntheticPolicy(seeing), wide), MADE);
+  assert(before.granted, before.statement);
+  for (const missed of [0.5, 1]) {
+    const blind = await observed(syntheticPolicy({ ...seeing, missed }), wide);
+    const after = certificate(blind, MADE);
+    assert(!after.granted && after.scopes[0].certified > 0.1, after.statement);
+  }
+  const none = certificate(await observed(syntheticPolicy(seeing), { dialogues: 5 }), MADE);
+  assert(!none.granted && none.scopes.some(({ certified }) => certified === 1), none.statement);
+});
+
 Deno.test("verify: an honest certificate holds, also after a trip through a file", () => {
   assertEquals(verify(honest), []);
   assertEquals(verify(parseCertificate(JSON.stringify(honest, null, 2), "c.json")), []);
