@@ -57,6 +57,8 @@ export class Gpu {
   readonly matmulSchedule: MatmulSchedule;
   /** Compiled pipelines by code and overrides; filled by `kernel.ts`. */
   readonly pipelines: Map<string, unknown> = new Map();
+  /** Pipelines that the driver has compiled for sure; see `Tape.warm`. */
+  readonly warmed: WeakSet<GPUComputePipeline> = new WeakSet();
   /** Counts since opening, asserted by tests. */
   readonly counts = { dispatches: 0, submits: 0, readbacks: 0, buffers: 0, bufferBytes: 0 };
   #error: DeviceError | null = null;

@@ -227,6 +227,20 @@ export class Tape {
     return this;
   }
 
+  /** What a replay launches, compiled; see `warm.ts`. */
+  launches(): {
+    readonly name: string;
+    readonly compiled: CompiledKernel;
+    readonly group: GPUBindGroup;
+  }[] {
+    this.compile();
+    return this.#steps().map(({ dispatch, compiled, group }) => ({
+      name: dispatch.kernel.name,
+      compiled: compiled!,
+      group: group!,
+    }));
+  }
+
   #steps(): Step[] {
     return this.#ops.flatMap((op) => ("step" in op ? [op.step] : []));
   }

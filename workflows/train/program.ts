@@ -23,6 +23,7 @@ import type { Clock } from "../../kernels/gpu/clock.ts";
 import type { Gpu } from "../../kernels/gpu/device.ts";
 import { MetricRing } from "../../kernels/gpu/readback.ts";
 import { type EncodeHook, Tape } from "../../kernels/gpu/tape.ts";
+import { type CompileProgress, warm } from "../../kernels/gpu/warm.ts";
 import { persistent, Tensor, upload } from "../../kernels/gpu/tensor.ts";
 import { beginPath, endPath, type PathIntegral } from "../../kernels/fisher/synaptic.ts";
 import { LossScaler, type LossScalerState } from "../../kernels/optimizer/loss_scaler.ts";
@@ -231,6 +232,11 @@ export class TrainProgram {
     this.#gradient.compile(onPipeline);
     this.#update.compile(onPipeline);
     return this;
+  }
+
+  /** Waits until all pipelines are compiled: up to some seconds the first time on a software adapter. */
+  warm(onKernel?: CompileProgress): Promise<void> {
+    return warm([this.#gradient, this.#update], onKernel);
   }
 
   /** Kernel launches of one step. */
