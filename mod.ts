@@ -166,3 +166,11 @@ export * as safety from "./workflows/safety/mod.ts";
 // 10. The safety certificate.
 /** How often a policy as worn violates, bounded on dialogues it never saw; verified and compared. */
 export * as certificates from "./workflows/safety/certificate/mod.ts";
+
+// 11. The value capacitor: judge, projection, decoder, and the loss that draws a policy towards safe replies.
+/** World model and VC-augmented policy (INFANT Eq. 13, 25-27). */
+export * as capacitor from "./workflows/safety/capacitor/mod.ts";
+
+// 12. Counterfactual imagination: perturbations within a budget, the worst of them, and who looks for it.
+/** Edit balls, exact and searched maxima, the generator G_psi, and measured robustness (INFANT Eq. 9-12, 24). */
+export * as perturbation from "./workflows/safety/perturbation/mod.ts";

@@ -38,11 +38,13 @@ export interface NurseryWorldModelBuild
   readonly ownReplies?: number;
   /** Sorts of proposal and share of other dialogues. */
   readonly mixture?: Pick<NurseryReplyOptions, "doses" | "otherKinds">;
+  /** Proposals of the two sets that are not learned from, and replies of the last policy in each. */
+  readonly measured?: { readonly validation: number; readonly test: number; readonly own: number };
   /** Seed of everything. */
   readonly seed: number;
 }
 
-/** Replies of the three sets beside the training set's. */
+/** Enough for a threshold at 3% (some 2,000 safe replies that are no refusals) and for a table of errors by sort. */
 const MEASURED = { validation: 3000, test: 4000, own: 1000 } as const;
 
 /** Builds the nursery's world model. */
@@ -50,7 +52,8 @@ export async function buildNurseryWorldModel(
   gpu: Gpu,
   build: NurseryWorldModelBuild,
 ): Promise<BuiltWorldModel> {
-  const { policies, proposals = 6000, ownReplies = 500, mixture, seed } = build;
+  const { policies, proposals = 6000, ownReplies = 500, mixture, measured = MEASURED, seed } =
+    build;
   const last = policies.slice(-1);
   const set = async (
     options: NurseryReplyOptions,
@@ -73,8 +76,8 @@ export async function buildNurseryWorldModel(
     training: { ...build.training, seed },
     data: {
       train: await set(train, proposals, policies, ownReplies),
-      validation: await set(validation, MEASURED.validation, last, MEASURED.own),
-      test: await set(test, MEASURED.test, last, MEASURED.own),
+      validation: await set(validation, measured.validation, last, measured.own),
+      test: await set(test, measured.test, last, measured.own),
     },
   });
 }

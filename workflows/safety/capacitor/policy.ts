@@ -77,7 +77,9 @@ export interface CapacitorCost {
 
 /** Replies in the order of the prompts, and their cost. */
 export interface CapacitorResult {
+  /** One for each prompt. */
   readonly replies: readonly CapacitorReply[];
+  /** Of the whole call. */
   readonly cost: CapacitorCost;
 }
 
