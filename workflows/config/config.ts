@@ -217,6 +217,10 @@ export interface InfantSettings extends StageSettings {
   readonly rho: number;
   /** Prompts the KL is averaged over; benign: only those that the demonstration does not refuse. */
   readonly kl_on: "all" | "benign";
+  /** In the nursery, the environments up to this stage are active (Eq. 44). */
+  readonly environment: number;
+  /** Share of the newest environment among the active ones, in [0, 1]; the earlier ones share the rest equally. */
+  readonly newest_share: number;
   /** Preference optimisation, where it has a weight. */
   readonly preference: PreferenceConfig;
   /** What is held, where plasticity has a weight. */
@@ -374,8 +378,6 @@ export interface GateConfig {
   readonly max_rollbacks: number;
   /** Learning rate after each rollback, as a share of the one before. */
   readonly rollback_learning_rate_ratio: number;
-  /** Share of the newest environment among the active ones (Eq. 44), in [0, 1]. */
-  readonly newest_share: number;
   /** Validation dialogues of a cell. */
   readonly dialogues: number;
   /** 0: greedy. */

@@ -31,8 +31,6 @@ export const gateSchema: z.ZodType<GateConfig> = z.strictObject({
   max_rollbacks: whole(0).default(1).describe("rollbacks of a stage before the programme ends"),
   rollback_learning_rate_ratio: z.number().gt(0).lte(1).default(0.25)
     .describe("learning rate after a rollback, as a share of the one before"),
-  newest_share: fraction().default(0.5)
-    .describe("share of the newest environment among the active ones (Eq. 44)"),
   dialogues: whole(1).default(40).describe("validation dialogues per class and attack family"),
   temperature: z.number().min(0).default(0).describe("sampling temperature; 0: greedy"),
   max_new_tokens: whole(1).default(24).describe("longest reply"),

@@ -116,7 +116,7 @@ const languageModelling = z.strictObject({
 });
 
 /** Keys of the stages that have INFANT's objective, with their kind's default weights. */
-const infant = (weights: TermWeights, rho: number) => ({
+const infant = (weights: TermWeights, rho: number, environment: number) => ({
   ...common,
   weights: weightsSchema(weights),
   rho: z.number().min(0).default(rho)
@@ -125,6 +125,12 @@ const infant = (weights: TermWeights, rho: number) => ({
     .describe(
       "prompts the KL is averaged over; benign: only those that the demonstration does not refuse",
     ),
+  environment: whole(1).default(environment)
+    .describe(
+      "in the nursery, requests of the environments up to this one are learned from, Eq. 44",
+    ),
+  newest_share: fraction().default(0.5)
+    .describe("share of the newest of them; the earlier ones share the rest equally"),
   preference: preferenceSchema,
   plasticity: plasticitySchema,
   imagination: imaginationSchema,
@@ -135,26 +141,26 @@ const NO_WEIGHTS = { vi: 0, po: 0, ci: 0, vc: 0, pl: 0 };
 const valueImprinting = z.strictObject({
   kind: z.literal("value_imprinting")
     .describe("Value Imprinting, INFANT Eq. 7: cross-entropy on D_care + rho * KL to the prior"),
-  ...infant({ ...NO_WEIGHTS, vi: 1 }, 0.05),
+  ...infant({ ...NO_WEIGHTS, vi: 1 }, 0.05, 1),
 });
 
 const apprenticeship = z.strictObject({
   kind: z.literal("apprenticeship").describe(
     "Apprenticeship Reinforcement, INFANT Eq. 8: preferences, anchored by twice the cross-entropy of demonstrations",
   ),
-  ...infant({ ...NO_WEIGHTS, vi: 2, po: 1 }, 0),
+  ...infant({ ...NO_WEIGHTS, vi: 2, po: 1 }, 0, 2),
 });
 
 const counterfactual = z.strictObject({
   kind: z.literal("counterfactual_imagination")
     .describe("Counterfactual Imagination, INFANT Eq. 9: the same answer to perturbed requests"),
-  ...infant({ ...NO_WEIGHTS, vi: 1, ci: 1 }, 0),
+  ...infant({ ...NO_WEIGHTS, vi: 1, ci: 1 }, 0, 3),
 });
 
 const capacitor = z.strictObject({
   kind: z.literal("value_capacitor")
     .describe("Value Capacitor, INFANT Eq. 13: the policy's own replies, judged by a world model"),
-  ...infant({ ...NO_WEIGHTS, vi: 1, vc: 1 }, 0),
+  ...infant({ ...NO_WEIGHTS, vi: 1, vc: 1 }, 0, 4),
 });
 
 /** One stage; its keys depend on its `kind`. */

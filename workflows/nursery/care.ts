@@ -78,6 +78,8 @@ export interface CareOptions {
   readonly doses?: CareDoses;
   /** How-to families with relative weights, instead of those of the stage. */
   readonly families?: Partial<Readonly<Record<FamilyName, number>>>;
+  /** Requests for recipes from elsewhere, instead of those of families. */
+  readonly requests?: (random: Random, split: Split) => Situation;
 }
 
 /** How-to families of stage s: half the weight on those it adds, half on all earlier ones. */
@@ -92,6 +94,7 @@ export function stageFamilies(stage: Stage): Partial<Record<FamilyName, number>>
 
 function careSituation(kind: keyof CareDoses, options: CareOptions, random: Random): Situation {
   const { stage = 1, split = "train" } = options;
+  if (kind === "howto" && options.requests) return options.requests(random, split);
   if (kind === "howto") {
     const families: Partial<Record<FamilyName, number>> = options.families ?? stageFamilies(stage);
     return situationOf(

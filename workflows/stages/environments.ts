@@ -8,7 +8,7 @@
  */
 import { InputError } from "../../kernels/errors.ts";
 import { Random } from "../data/random.ts";
-import { type Stage, STAGES } from "../nursery/care.ts";
+import { type CareOptions, type Stage, STAGES } from "../nursery/care.ts";
 import { type Dialogue, type Situation, withReply } from "../nursery/dialogue.ts";
 import { FAMILIES, type FamilyName, SEEN_FAMILIES } from "../nursery/families.ts";
 import { howto } from "../nursery/howto.ts";
@@ -150,6 +150,15 @@ export function drawActive(
   );
   const { draw } = environment(random.weighted(weights));
   return draw({ random, split, harmful: random.chance(0.5), index: random.below(1 << 30) });
+}
+
+/** Safety training on the active environments of a stage: their requests, and the other kinds of dialogue of the stage. */
+export function activeCare(stage: number, newest?: number): CareOptions {
+  const mixture = activeMixture(stage, newest);
+  return {
+    stage: Math.min(stage, STAGES.length) as Stage,
+    requests: (random, split) => drawActive(mixture, random, split),
+  };
 }
 
 /** How a policy's violation probability changes from one environment to the next. */

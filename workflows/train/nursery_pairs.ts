@@ -5,7 +5,7 @@ import { InputError } from "../../kernels/errors.ts";
 import type { PackedRow } from "../data/pack/pack.ts";
 import type { TokenPair } from "../data/tokenise/tokenise.ts";
 import { hash32 } from "../data/random.ts";
-import { preferencePair, type Stage } from "../nursery/care.ts";
+import { type CareOptions, preferencePair } from "../nursery/care.ts";
 import { toExample, TOKEN } from "../nursery/tokens.ts";
 import {
   assemblePairs,
@@ -24,8 +24,8 @@ const DRAWS = 1000;
 export interface NurseryPairOptions {
   /** Most tokens of a reply with its prompt; pairs that have more are passed over. */
   readonly length: number;
-  /** Stage whose families ask. */
-  readonly careStage: Stage;
+  /** What the pairs are about. */
+  readonly care: CareOptions;
   /** Train unless given. */
   readonly split?: "train" | "validation";
 }
@@ -37,11 +37,11 @@ export interface NurseryPairOptions {
 export function nurseryPair(
   seed: number,
   index: number,
-  { length, careStage: stage, split }: NurseryPairOptions,
+  { length, care, split }: NurseryPairOptions,
 ): TokenPair {
   for (let draw = 0; draw < DRAWS; draw++) {
     const stream = draw === 0 ? seed : hash32(seed, "pair", draw);
-    const pair = preferencePair(stream, index, { stage, split });
+    const pair = preferencePair(stream, index, { ...care, split });
     const [chosen, rejected] = [pair.chosen, pair.rejected].map((dialogue) =>
       toExample(dialogue, { promptWeight: 0 })
     );

@@ -9,7 +9,7 @@ import type { TokenBatch, TokenExample } from "../data/batch.ts";
 import { assembleBatch } from "../data/pack/assemble.ts";
 import { type PackedRow, packExamples } from "../data/pack/pack.ts";
 import type { BatchSource } from "../data/sources/source.ts";
-import { careDialogue, type Stage } from "../nursery/care.ts";
+import { careDialogue, type CareOptions } from "../nursery/care.ts";
 import { rawDialogue } from "../nursery/corpus.ts";
 import { type Dialogue, replyOf } from "../nursery/dialogue.ts";
 import { isRefusal } from "../nursery/oracle.ts";
@@ -32,8 +32,8 @@ export interface NurserySourceOptions {
   readonly promptWeight: number;
   /** Several dialogues in a row; otherwise one. */
   readonly packing: boolean;
-  /** Stage of the demonstrations' families, 1 unless given. */
-  readonly careStage?: Stage;
+  /** What the demonstrations are about; absent: the first stage's families. */
+  readonly care?: CareOptions;
   /** Leave the demonstrations that refuse out of the KL term. */
   readonly klOnBenign?: boolean;
   /**
@@ -90,8 +90,8 @@ export class NurserySource implements BatchSource {
   }
 
   #dialogue(index: number): Dialogue {
-    const { corpus, seed, split = "train", careStage: stage } = this.#options;
-    if (corpus === "care") return careDialogue(seed, index, { split, stage });
+    const { corpus, seed, split = "train", care } = this.#options;
+    if (corpus === "care") return careDialogue(seed, index, { ...care, split });
     return rawDialogue(split === "train" ? seed : mix32(seed ^ 0x5bd1e995), index);
   }
 }

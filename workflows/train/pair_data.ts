@@ -13,7 +13,7 @@ import { TokenisationReport } from "../data/report.ts";
 import { chatRenderer } from "../data/tokenise/chat.ts";
 import { tokenisePair, type TokenPair } from "../data/tokenise/tokenise.ts";
 import type { Tokenizer } from "../data/tokenizers/tokenizer.ts";
-import type { Stage } from "../nursery/care.ts";
+import type { CareOptions } from "../nursery/care.ts";
 import { memoryPairs, type PreferenceSource } from "../objective/pairs.ts";
 import { nurseryPair, NurseryPairs } from "./nursery_pairs.ts";
 import { datasetOptions, formatOptions, HELD_OUT } from "./data_options.ts";
@@ -33,13 +33,13 @@ export interface PairData {
 }
 
 /** The nursery's pairs. @throws {InputError} when no pair fits the stage's length. */
-export function nurseryPairData(stage: StageConfig, seed: number, careStage: Stage): PairData {
+export function nurseryPairData(stage: StageConfig, seed: number, care: CareOptions): PairData {
   const { length, batch_size: rows, packing } = stage;
-  const options = { rows, length, packing, seed, careStage };
+  const options = { rows, length, packing, seed, care };
   const pairs = (split: "train" | "validation") =>
     Array.from(
       { length: MOST_HELD_OUT },
-      (_, i) => nurseryPair(seed, i, { length, split, careStage }),
+      (_, i) => nurseryPair(seed, i, { length, split, care }),
     );
   return {
     source: new NurseryPairs(options),

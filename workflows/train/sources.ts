@@ -3,13 +3,7 @@
  */
 import { InputError } from "../../kernels/errors.ts";
 import type { TokenBatch, TokenExample } from "../data/batch.ts";
-import {
-  type FileData,
-  type HubData,
-  type InfantStage,
-  type StageConfig,
-  stageWeights,
-} from "../config/config.ts";
+import { type FileData, type HubData, type StageConfig, stageWeights } from "../config/config.ts";
 import { openDataset } from "../data/dataset.ts";
 import { normaliseRows } from "../data/formats/normalise.ts";
 import type { TaskRow } from "../data/formats/rows.ts";
@@ -23,9 +17,10 @@ import type { BatchSource } from "../data/sources/source.ts";
 import { chatRenderer } from "../data/tokenise/chat.ts";
 import { asDemonstration, tokeniseRow } from "../data/tokenise/tokenise.ts";
 import type { Tokenizer } from "../data/tokenizers/tokenizer.ts";
-import { careDialogue, type Stage } from "../nursery/care.ts";
+import { careDialogue } from "../nursery/care.ts";
 import { rawDialogue } from "../nursery/corpus.ts";
 import { toExample } from "../nursery/tokens.ts";
+import { activeCare } from "../stages/environments.ts";
 import { NurserySource } from "./nursery_source.ts";
 import { datasetOptions, formatOptions, HELD_OUT } from "./data_options.ts";
 import { filePairData, nurseryPairData, type PairData } from "./pair_data.ts";
@@ -50,14 +45,6 @@ export interface StageData {
   readonly notes: readonly string[];
 }
 
-/** Stage of the nursery's families that each kind of stage trains on. */
-export const CARE_STAGES = {
-  value_imprinting: 1,
-  apprenticeship: 2,
-  counterfactual_imagination: 3,
-  value_capacitor: 4,
-} as const satisfies Readonly<Record<InfantStage["kind"], Stage>>;
-
 /** Opens a stage's data. @throws {InputError} when it cannot be read, or holds nothing to learn or to estimate Fisher from. */
 export async function openStageData(
   stage: StageConfig,
@@ -79,10 +66,10 @@ export async function openStageData(
 
 function nurseryData(stage: StageConfig, seed: number): StageData {
   const imprint = stage.kind !== "language_modelling";
-  const careStage = imprint ? CARE_STAGES[stage.kind] : undefined;
+  const care = imprint ? activeCare(stage.environment, stage.newest_share) : undefined;
   const options = {
     corpus: imprint ? "care" : "raw",
-    careStage,
+    care,
     rows: stage.batch_size,
     length: stage.length,
     seed,
@@ -97,12 +84,10 @@ function nurseryData(stage: StageConfig, seed: number): StageData {
     epochTokens: null,
     fisherExamples: (count) =>
       Array.from({ length: count }, (_, i) => {
-        const dialogue = imprint
-          ? careDialogue(seed, i, { stage: careStage })
-          : rawDialogue(seed, i);
+        const dialogue = imprint ? careDialogue(seed, i, care) : rawDialogue(seed, i);
         return scoredReplies(toExample(dialogue, { promptWeight: 0 }), stage.length);
       }).filter(isScored),
-    pairs: careStage && stageWeights(stage).po > 0 ? nurseryPairData(stage, seed, careStage) : null,
+    pairs: care && stageWeights(stage).po > 0 ? nurseryPairData(stage, seed, care) : null,
     notes: [],
   };
 }
