@@ -24,6 +24,7 @@ const FILES = [
   "workflows/safety/invariants.ts",
   "workflows/safety/mod.ts",
   "workflows/safety/patterns/open.ts",
+  "workflows/safety/perturbation/mod.ts",
   "workflows/stages/audit.ts",
   "workflows/stages/environments.ts",
   "workflows/stages/maturity.ts",
