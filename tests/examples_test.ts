@@ -21,6 +21,7 @@ const FILES = [
   "workflows/pareto/front.ts",
   "workflows/pareto/hypervolume.ts",
   "workflows/pareto/mod.ts",
+  "workflows/safety/capacitor/mod.ts",
   "workflows/safety/invariants.ts",
   "workflows/safety/mod.ts",
   "workflows/safety/patterns/open.ts",
