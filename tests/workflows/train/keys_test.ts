@@ -39,6 +39,17 @@ const EMPTY = stage("{path: empty.jsonl, on_empty: drop}");
 const EXAM = "evaluate={dialogues: 1}";
 const FISHER = "stages.one.fisher={samples: 2}";
 
+const PAIRS = stage("nursery", ", weights: {vi: 1, po: 1}");
+const CDPO = "stages.one.preference={loss: cdpo, label_smoothing: 0.1}";
+const held = (name: string, more: string) =>
+  `{name: ${name}, kind: value_imprinting, data: nursery, steps: 2, learning_rate: 1e-2, ${more}}`;
+/** Two stages that leave an importance, and one that holds on to them. */
+const HELD = `stages=[${held("one", "fisher: {samples: 2}")}, ${
+  held("two", "fisher: {samples: 2}")
+}, ${held("three", "weights: {pl: 1}, plasticity: {kappa: 1e5}")}]`;
+const ONLINE = "stages.three.plasticity.combine=online";
+const PATH = "stages.one.fisher={kind: synaptic}";
+
 /** What a key changes: the overrides without it, and with it. */
 type Change = readonly [base: readonly string[], change: string];
 const of = (change: string, ...base: string[]): Change => [base, change];
@@ -98,6 +109,24 @@ const PREPARED: Readonly<Record<string, Change>> = {
 /** Keys whose effect is in what a run leaves behind. */
 const RUN: Readonly<Record<string, Change>> = {
   "stages.name": of("stages.one.name=two", NURSERY),
+  "stages.weights": of("stages.one.weights={vi: 0, po: 1}", PAIRS),
+  "stages.weights.vi": of("stages.one.weights.vi=2", PAIRS),
+  "stages.weights.po": of("stages.one.weights.po=2", PAIRS),
+  "stages.weights.pl": of("stages.three.weights.pl=0", HELD),
+  "stages.preference": of("stages.one.preference={loss: hinge}", PAIRS),
+  "stages.preference.loss": of("stages.one.preference.loss=ipo", PAIRS),
+  "stages.preference.beta": of("stages.one.preference.beta=0.5", PAIRS),
+  "stages.preference.label_smoothing": of(
+    "stages.one.preference.label_smoothing=0.4",
+    PAIRS,
+    CDPO,
+  ),
+  "stages.plasticity": of("stages.three.plasticity={kappa: 1}", HELD),
+  "stages.plasticity.kappa": of("stages.three.plasticity.kappa=1", HELD),
+  "stages.plasticity.combine": of(ONLINE, HELD),
+  "stages.plasticity.decay": of("stages.three.plasticity.decay=0", HELD, ONLINE),
+  "stages.plasticity.from": of("stages.three.plasticity.from=[one]", HELD),
+  "stages.fisher.damping": of("stages.one.fisher.damping=1", NURSERY, PATH),
   "stages.optimizer": of(SGD, NURSERY),
   "stages.weight_decay": of("stages.one.weight_decay=1", NURSERY),
   "stages.betas": of("stages.one.betas=[0.5, 0.9]", NURSERY),
@@ -128,11 +157,21 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   adapter: "setup/adapter_test.ts and kernels/gpu/device_test.ts: it chooses the device",
   precision: "f16_test.ts: not every adapter has float16",
   model: "its own keys are varied",
+  "stages.weights.ci": "../objective/stage_terms_test.ts: refused without perturbations",
+  "stages.weights.vc": "../objective/stage_terms_test.ts: refused without a world model",
+  "stages.preference.reference": "../objective/preference_test.ts: the same from less memory",
   "stages.recompute": "step_test.ts: the same bits from less memory",
   "stages.data.hub": "data/hub_test.ts",
   "stages.data.revision": "data/hub_test.ts",
   "stages.data.subset": "data/hub_test.ts",
   "stages.data.split": "data/hub_test.ts",
+  "stages.imagination": "its own keys are varied",
+  ...Object.fromEntries(
+    ["adversary", "k_max", "candidates", "inner_steps", "generator_learning_rate"].map((key) => [
+      `stages.imagination.${key}`,
+      "safety/perturbation/stage_source_test.ts: the batches differ",
+    ]),
+  ),
   "evaluate.temperature": "below: the exam's replies",
   "evaluate.max_new_tokens": "below: the exam's replies",
 };
