@@ -6,6 +6,7 @@ import { stepFlops } from "../../../workflows/bench/policies.ts";
 import { scaling, scalingTable } from "../../../workflows/bench/scaling.ts";
 import { toSvg } from "../../../workflows/report/chart.ts";
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "../../assert.ts";
+import { marksIn } from "./marks.ts";
 
 /** A library whose steps take a nanosecond an operation, and whose memory is the square of the length. */
 function exact(asked: Task[], answers?: readonly number[]): Contestant {
@@ -76,5 +77,5 @@ Deno.test("scaling: the table names sizes and exponents, the chart draws every p
   assert(text.includes("exponent 2.00"));
   const svg = await toSvg(scalingSpec(sweeps));
   const points = sweeps.reduce((sum, sweep) => sum + sweep.points.length, 0);
-  assertEquals([...svg.matchAll(/aria-roledescription="point"/g)].length, points);
+  assertEquals(marksIn(svg, "symbol"), points);
 });
