@@ -85,11 +85,8 @@ export async function exactMaximum<T>(
   let maximisers: T[][] = [];
   let [clean] = await lossesOf(loss, [ball.space.word]);
   let evaluations = 1;
-  const members = ball[Symbol.iterator]();
-  for (let done = false; !done;) {
-    const batch = [...members.take(BATCH)];
-    done = batch.length < BATCH;
-    const losses = batch.length > 0 ? await lossesOf(loss, batch) : [];
+  for (const batch of batchesOf(ball, BATCH)) {
+    const losses = await lossesOf(loss, batch);
     evaluations += batch.length;
     batch.forEach((member, i) => {
       if (losses[i] > best) [best, maximisers] = [losses[i], []];
@@ -98,6 +95,17 @@ export async function exactMaximum<T>(
   }
   clean = Math.min(clean, best); // a batched loss may differ in its last bit
   return { perturbation: maximisers[0], maximisers, loss: best, clean, exact: true, evaluations };
+}
+
+/** The items in order, `size` at a time. */
+function* batchesOf<T>(items: Iterable<T>, size: number): Generator<T[]> {
+  let batch: T[] = [];
+  for (const item of items) {
+    if (batch.push(item) < size) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
 }
 
 /** How a search goes about it. */

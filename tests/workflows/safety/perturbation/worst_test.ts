@@ -18,7 +18,7 @@ const placed: BatchLoss<number> = (words) =>
   words.map((word) => word.reduce((sum, item, i) => sum + Math.sin(7 * item + 3 * i), 0));
 
 const spaces: fc.Arbitrary<EditSpace<number>> = fc.record({
-  word: fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 1, maxLength: 5 }),
+  word: fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 1, maxLength: 6 }),
   alphabet: fc.constant([0, 1, 2]),
   budget: fc.integer({ min: 0, max: 2 }),
 });
@@ -37,6 +37,21 @@ Deno.test("worst: the exact maximum and all maximisers of a finite ball", async 
   assertEquals([worst.exact, worst.evaluations], [true, Number(ball.size) + 1]);
 });
 
+Deno.test("worst: a ball of many batches is evaluated whole", async () => {
+  const ball = editBall("abcabc", "abc", 2);
+  assert(ball.size > 512n);
+  const seen = new Set<string>();
+  const last = [...ball].at(-1)!.join("");
+  const loss: BatchLoss<string> = (words) =>
+    words.map((word) => {
+      seen.add(word.join(""));
+      return Number(word.join("") === last);
+    });
+  const worst = await exactMaximum(ball, loss);
+  assertEquals([worst.perturbation.join(""), worst.loss], [last, 1]);
+  assertEquals([BigInt(seen.size), worst.evaluations], [ball.size, Number(ball.size) + 1]);
+});
+
 Deno.test("worst: the exact maximum is at least what any search finds, and search stays inside", async () => {
   await fc.assert(
     fc.asyncProperty(spaces, fc.integer({ min: 2, max: 40 }), fc.nat(), async (space, n, seed) => {
@@ -50,7 +65,7 @@ Deno.test("worst: the exact maximum is at least what any search finds, and searc
       assertEquals([found.exact, found.evaluations <= n], [false, true]);
       assertEquals((await placed([found.perturbation]))[0], found.loss);
     }),
-    { numRuns: 50 },
+    { numRuns: 200 },
   );
 });
 
