@@ -38,7 +38,7 @@ Deno.test("worst: the exact maximum and all maximisers of a finite ball", async 
 });
 
 Deno.test("worst: a ball of many batches is evaluated whole", async () => {
-  const ball = editBall("abcabc", "abc", 2);
+  const ball = editBall("abcabc", "abcd", 2);
   assert(ball.size > 512n);
   const seen = new Set<string>();
   const last = [...ball].at(-1)!.join("");
