@@ -81,23 +81,26 @@ const SIZES: Readonly<Record<MatmulSchedule, readonly [number, number]>> = {
 /** Blocks in a column that neighbouring invocations take; measured with textures at 512^3: NT 30 : 40 GFLOP/s for 1 : 2, NN 38 : 33. */
 const BAND: Readonly<Record<MatmulForm, number>> = { nn: 1, nt: 2, tn: 1 };
 const CODE: Readonly<Record<MatmulForm, string>> = { nn: nnCode, nt: ntCode, tn: tnCode };
-const shared = { FUNCTIONS: ACTIVATION_FUNCTIONS, EPILOGUE: epilogue };
 
 /** The kernels of a schedule in which one invocation owns a block. */
 function blockKernels(schedule: MatmulSchedule): Readonly<Record<MatmulForm, ElementKernel>> {
   const [TM, TN] = SIZES[schedule];
   const sizes = { TM, TN, TM4: TM / 4, TN4: TN / 4 };
-  const constants = { ...shared, ...sizes, BLOCK: expand(block, sizes) };
+  const constants = { FUNCTIONS: ACTIVATION_FUNCTIONS, ...sizes, BLOCK: expand(block, sizes) };
   const kernel = (form: MatmulForm) => {
-    const code = schedule === "textures" ? readTextures(CODE[form], ["a", "b"]) : CODE[form];
-    return elementKernel(`matmul_${form}`, code, constants);
+    const code = CODE[form].replace("$EPILOGUE", () => epilogue);
+    const read = schedule === "textures" ? readTextures(code, ["a", "b", "residual"]) : code;
+    return elementKernel(`matmul_${form}`, read, constants);
   };
   return { nn: kernel("nn"), nt: kernel("nt"), tn: kernel("tn") };
 }
 
 const textures = blockKernels("textures");
 const registers = blockKernels("registers");
-const tiled = elementKernel("matmul_tiled", tiledCode, shared);
+const tiled = elementKernel("matmul_tiled", tiledCode, {
+  FUNCTIONS: ACTIVATION_FUNCTIONS,
+  EPILOGUE: epilogue,
+});
 
 /**
  * C = alpha op(A) op(B), then bias, activation, residual, accumulation. Returns C, [m, n]; records no backward.
@@ -127,7 +130,8 @@ export function matmul(
   b: Tensor,
   options: MatmulOptions = {},
 ): Tensor {
-  const { batch = 1, bias = null, residual = null, columnSums = null } = options;
+  const { batch = 1, bias = null, columnSums = null } = options;
+  let { residual = null, accumulate = false } = options;
   const { m, n, k } = sizes(form, a, b, batch, options);
   const out = options.out ??
     tape.tensor(options.name ?? `${a.name}*${b.name}`, [batch * m, n], options.dtype);
@@ -156,10 +160,15 @@ export function matmul(
     band,
     alpha: options.alpha ?? 1,
   };
+  if (schedule === "textures" && accumulate && !residual) {
+    // What C holds is then read as a texture, too, which compiles faster than 64 loads from a buffer.
+    residual = out;
+    accumulate = false;
+  }
   const overrides: Record<string, number> = {
     HAS_BIAS: Number(bias !== null),
     HAS_RESIDUAL: Number(residual !== null),
-    ACCUMULATE: Number(options.accumulate ?? false),
+    ACCUMULATE: Number(accumulate),
     ACTIVATION: ACTIVATIONS[options.activation ?? "identity"],
   };
   const { gpu } = tape;
@@ -188,13 +197,17 @@ export function matmul(
     overrides.RAGGED = Number(k % 4 !== 0);
   }
   const inTextures = schedule === "textures";
-  const operands = inTextures ? { a: inTexture(tape, a), b: inTexture(tape, b) } : { a, b };
+  if (inTextures) {
+    bindings.a = inTexture(tape, a);
+    bindings.b = inTexture(tape, b);
+    bindings.residual = residual ? inTexture(tape, residual) : bindings.a;
+  }
   const [x, y] = linearGroups(tiles, 8);
   tape.dispatch({
     ...common,
     kernel: (inTextures ? textures : registers)[form](types),
     overrides,
-    bindings: { ...bindings, ...operands, ...(form === "tn" ? { sums } : {}) },
+    bindings: { ...bindings, ...(form === "tn" ? { sums } : {}) },
     groups: [x, y, batch],
     loops: Math.ceil(k / 4),
   });
