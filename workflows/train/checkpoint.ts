@@ -4,6 +4,7 @@
  *     config.json, model.safetensors, tokenizer files     the policy so far, adapters folded in
  *     adapter/                                             the adapters alone, as PEFT writes them
  *     optimizer.safetensors                                AdamW's moments, and the path of synaptic intelligence, over the flat arena
+ *     adversary.safetensors                                what counterfactual imagination's generator has learned
  *     fisher.safetensors                                   diagonal Fisher of the stage's end, in Hugging Face names
  *     stage.json                                           what was done when this was written
  *     trainer_state.json                                   the log so far, under Hugging Face's names
@@ -25,6 +26,7 @@ import { readSafetensors } from "../model_files/safetensors.ts";
 import { type TensorToWrite, writeSafetensors } from "../model_files/safetensors_write.ts";
 import { saveModel } from "../model_files/save_model.ts";
 import { checkpointFolder, type CheckpointPlace } from "../run_folder.ts";
+import type { GeneratorState } from "../safety/perturbation/generator.ts";
 import type { OptimizerState, StepMetrics } from "./program.ts";
 
 /** What is written. */
@@ -34,6 +36,8 @@ export interface Checkpoint {
   readonly adapter: LoraAdapter | null;
   readonly tokenizer: Tokenizer | null;
   readonly optimizer: OptimizerState;
+  /** What the adversary has learned; null: none learns. */
+  readonly adversary: GeneratorState | null;
   readonly fisher: ReadonlyMap<string, Float32Array> | null;
   readonly state: StageState;
   /** `trainer_state.json`, as Hugging Face's trainer writes it; absent: none. */
@@ -52,6 +56,8 @@ export interface StageState extends CheckpointPlace {
   readonly heldOutAfter: number | null;
   /** Metrics of the steps since the last row of `metrics.jsonl`. */
   readonly unlogged: readonly StepMetrics[];
+  /** What live sources reported in the same steps. */
+  readonly unloggedLive?: readonly Readonly<Record<string, number>>[];
   /** State of the loss scale after the last row; null in float32. */
   readonly lossScale?: LossScalerState | null;
 }
@@ -69,6 +75,7 @@ export async function saveCheckpoint(run: string, checkpoint: Checkpoint): Promi
       { name: "v", ...flat(optimizer.v) },
       ...(optimizer.path ? [{ name: "path", ...flat(optimizer.path) }] : []),
     ]);
+    if (checkpoint.adversary) await writeAdversary(temporary, checkpoint.adversary);
     if (fisher) {
       await writeSafetensors(`${temporary}/fisher.safetensors`, fisherTensors(weights, fisher));
     }
@@ -91,6 +98,8 @@ export interface ReadCheckpoint {
   readonly adapter: LoraAdapter | null;
   /** null where the stage is complete. */
   readonly optimizer: OptimizerState | null;
+  /** null where none learns, or the stage is complete. */
+  readonly adversary: GeneratorState | null;
 }
 
 /** Reads a checkpoint. @throws {InputError} when it is not a whole one of ours. */
@@ -105,6 +114,7 @@ export async function readCheckpoint(folder: string): Promise<ReadCheckpoint> {
     tokenizer,
     adapter: adapted ? await readAdapter(`${folder}/adapter`, weights.config) : null,
     optimizer: state.complete ? null : await readOptimizer(folder),
+    adversary: state.complete ? null : await readAdversary(folder),
   };
 }
 
@@ -164,6 +174,35 @@ async function readOptimizer(folder: string): Promise<OptimizerState> {
   };
   const [m, v] = [moment("m"), moment("v")];
   return tensors.has("path") ? { m, v, path: moment("path") } : { m, v };
+}
+
+const ADVERSARY = "adversary.safetensors";
+
+async function writeAdversary(folder: string, state: GeneratorState): Promise<void> {
+  const flat = (name: string, data: Float32Array) => ({ name, shape: [data.length], data });
+  await writeSafetensors(`${folder}/${ADVERSARY}`, [
+    ...[...state.weights].map(([name, data]) => flat(`weights.${name}`, data)),
+    flat("m", state.m),
+    flat("v", state.v),
+    flat("updates", Float32Array.of(state.updates)),
+  ]);
+}
+
+async function readAdversary(folder: string): Promise<GeneratorState | null> {
+  const path = `${folder}/${ADVERSARY}`;
+  if (!await isFile(path)) return null;
+  const all = new Map(
+    [...await readSafetensors(path)].map(([name, { data }]) => [name, data as Float32Array]),
+  );
+  const [m, v, updates] = ["m", "v", "updates"].map((name) => all.get(name));
+  if (!m || !v || !updates) {
+    throw new InputError(
+      `${path}: m, v or updates is missing: remove this checkpoint and resume from the one before`,
+    );
+  }
+  const weights = [...all].filter(([name]) => name.startsWith("weights."))
+    .map(([name, data]) => [name.slice("weights.".length), data] as const);
+  return { weights: new Map(weights), m, v, updates: updates[0] };
 }
 
 /** Hugging Face names where the whole policy was trained, the toolkit's own for adapters. */

@@ -9,7 +9,7 @@ import type { Dialogue } from "../nursery/dialogue.ts";
 import { Examination } from "../stages/examination.ts";
 import { type Maturity, measureMaturity } from "../stages/maturity.ts";
 import type { GateEntry, ReferenceEntry } from "../stages/programme.ts";
-import type { Run } from "./stage.ts";
+import type { Run } from "./session.ts";
 
 /**
  * Measures the maturity of a policy on the validation split, on dialogues that no earlier evaluation of the run had.

@@ -72,6 +72,7 @@ export async function prepareRun(request: TrainerRequest, gpu: Gpu): Promise<Pre
   }
   await checkStages(config, start.weights.config);
   checkGate(config);
+  checkWorldModel(config);
   const audit = resume ? await AuditLog.open(folder) : AuditLog.begin(folder);
   const at = resume
     ? config.stages.findIndex(({ name }) => attemptNames(name, config.gate).includes(resume.stage))
@@ -158,6 +159,30 @@ function checkGate(config: TrainConfig): void {
   }
   gateThresholds(gate, gated);
   Object.keys(gate.last).forEach(metric);
+}
+
+/** @throws {InputError} when a world model is asked for that cannot be built. */
+function checkWorldModel({ world_model, stages, certificate }: TrainConfig): void {
+  const needing = stages.find((stage) =>
+    stage.kind !== "language_modelling" && stage.weights.vc > 0
+  );
+  if (needing && !world_model) {
+    throw new InputError(
+      `stage ${needing.name}: weights.vc needs a world model: set world_model: {}, or weights.vc to 0`,
+    );
+  }
+  const nursery = stages.some(({ data }) => data === "nursery");
+  if (world_model && !nursery) {
+    throw new InputError(
+      "world_model: no stage learns from the nursery, whose oracle labels its replies: set it to null",
+    );
+  }
+  if (certificate && !nursery) {
+    throw new InputError(
+      "certificate: at the end of a run it is about the nursery: set it to null, and certify with " +
+        "deno task certify --data FILE --judge FILE",
+    );
+  }
 }
 
 async function checkStages(config: TrainConfig, policy: PolicyConfig): Promise<void> {

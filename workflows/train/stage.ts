@@ -2,46 +2,30 @@
  * One attempt at a stage: step until its gate promotes or ends it (or until asked to stop), report, estimate the Fisher diagonal, sit
  * the exam, save.
  */
-import type { Gpu } from "../../kernels/gpu/device.ts";
 import { readTensors } from "../../kernels/gpu/readback.ts";
 import { upload } from "../../kernels/gpu/tensor.ts";
 import type { PolicyWeights } from "../../kernels/policy/config.ts";
 import type { Parameters } from "../../kernels/policy/parameters.ts";
 import { type StageConfig, stageWeights } from "../config/config.ts";
+import { hash32 } from "../data/random.ts";
 import { heldOutLoss } from "../evaluate/held_out_loss.ts";
-import { type Headline, headline, sitExam } from "../evaluate/nursery_exam.ts";
-import { recordScores } from "../evaluate/scores.ts";
-import type { Reporter } from "../logging/reporter.ts";
-import type { AuditLog } from "../stages/audit.ts";
 import type { GateAction } from "../stages/gate.ts";
 import type { Gatekeeper } from "../stages/gatekeeper.ts";
-import type { RunLog } from "../logging/run_log.ts";
-import { type LoraAdapter, mergeLora } from "../model_files/lora.ts";
+import { mergeLora } from "../model_files/lora.ts";
 import { checkpointFolder, pruneCheckpoints } from "../run_folder.ts";
 import { type ReadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 import { stageAnchors } from "./anchors.ts";
 import { fisherDiagonal, pathImportance } from "./fisher.ts";
 import { measurePolicy, reportGate } from "./gate.ts";
+import { LiveSources } from "./live.ts";
 import { adapterFrom, adapterTensors, newAdapter } from "./lora.ts";
-import type { PreparedRun, PreparedStage, TrainerRequest } from "./prepare.ts";
-import type { StepMetrics, TrainProgram } from "./program.ts";
+import type { PreparedStage } from "./prepare.ts";
 import { sampleReplies } from "./sampled_replies.ts";
-import { type LookBack, lookBack, reportPreferences } from "./stage_preferences.ts";
+import { lookBack, reportPreferences } from "./stage_preferences.ts";
+import { examine, type Run, type Session } from "./session.ts";
 import { buildStage } from "./stage_program.ts";
-import { checkedSources, type LiveSources, NO_SOURCES } from "./stage_terms.ts";
-
-/** Everything that lives as long as the run. */
-export interface Run extends Pick<PreparedRun, "tokenizer" | "stages"> {
-  readonly request: TrainerRequest;
-  readonly gpu: Gpu;
-  readonly report: Reporter;
-  readonly log: RunLog;
-  readonly audit: AuditLog;
-  readonly scores: Record<string, Headline>;
-  readonly heldOut: Record<string, { before: number | null; after: number | null }>;
-  /** Makes what stages learn from that sample or search with their policy; absent: no stage does. */
-  readonly live?: LiveSources;
-}
+import { logRow } from "./stage_rows.ts";
+import { checkedSources, NO_SOURCES } from "./stage_terms.ts";
 
 /** What an attempt at a stage leaves behind. */
 export interface Trained {
@@ -72,14 +56,16 @@ export async function trainStage(
   const shape = { policy: weights.config, adapter, stage, steps, portions };
   const references = new Map<number, readonly [number, number]>();
   const anchors = await stageAnchors(run.request, run.stages, run.audit.entries, stage);
-  const sources = (policy: Parameters) =>
-    checkedSources(stage, {
-      ...NO_SOURCES,
-      pairs: data.pairs && data.pairs.source,
-      references,
-      anchors,
-      ...(stage.kind !== "language_modelling" && run.live?.(stage, policy)),
-    });
+  let live: LiveSources | null = null;
+  const sources = (policy: Parameters) => {
+    if (stage.kind !== "language_modelling") {
+      const { tokenizer, judge } = run;
+      const own = hash32(seed, "live", stage.name);
+      live = new LiveSources(policy, { stage, data, tokenizer, judge, seed: own });
+    }
+    const pairs = data.pairs && data.pairs.source;
+    return checkedSources(stage, { ...NO_SOURCES, pairs, references, anchors, ...live?.sources });
+  };
   const options = { ...shape, seed, precision, lossScale, sources };
   const { parameters, prior, program, destroy } = buildStage(gpu, options);
   try {
@@ -101,7 +87,7 @@ export async function trainStage(
     const start = adapter
       ? adapterTensors(newAdapter(weights.config, config.lora!, config.seed))
       : weights.tensors;
-    const { heldOutBefore, unlogged = [] } = resumed?.state ?? {};
+    const { heldOutBefore, unlogged = [], unloggedLive = [] } = resumed?.state ?? {};
     const before = heldOutBefore ?? await heldOutLoss(parameters, data.heldOut);
     const task = {
       run,
@@ -116,32 +102,21 @@ export async function trainStage(
       begun,
       start,
     };
-    const session: Session = { ...task, unlogged: [...unlogged], warned: new Set() };
+    if (resumed?.adversary) live!.restore(resumed.adversary);
+    const session: Session = {
+      ...task,
+      live,
+      unlogged: [...unlogged],
+      unloggedLive: [...unloggedLive],
+      warned: new Set(),
+    };
     const loop = await steppingLoop(session, resumed?.state.step ?? 0);
     const finished = await finishStage(session, loop);
     return { weights: await currentWeights(session), ...finished };
   } finally {
     destroy();
+    (live as LiveSources | null)?.destroy();
   }
-}
-
-/** A stage under way. */
-interface Session extends PreparedStage {
-  readonly run: Run;
-  readonly gate: Gatekeeper | null;
-  readonly program: TrainProgram;
-  readonly parameters: Parameters;
-  readonly adapter: LoraAdapter | null;
-  /** Held-out loss before the stage. */
-  readonly before: number | null;
-  /** What the policy at the stage's beginning said of pairs; null without pairs. */
-  readonly begun: LookBack | null;
-  /** What is trained, as it was at the stage's beginning, by name. */
-  readonly start: ReadonlyMap<string, Float32Array>;
-  /** Metrics read from the GPU that no row has been made of yet. */
-  readonly unlogged: StepMetrics[];
-  /** Warnings that were given. */
-  readonly warned: Set<string>;
 }
 
 /** How far the steps went, and how they ended. */
@@ -168,6 +143,7 @@ async function steppingLoop(session: Session, first: number): Promise<Stepped> {
     );
     if (program.needsPreparation) await program.prepare(done);
     program.step(done, batches);
+    if (session.live) session.unloggedLive.push(session.live.report());
     done++;
     const ends = done === total || gate?.due(done);
     const logs = done % stage.log_every === 0 || ends;
@@ -204,64 +180,6 @@ async function passGate(
   const entry = await gate.decide(done, maturity, run.log.rows);
   reportGate(run.report, entry);
   return entry.action;
-}
-
-/** Reports the mean of the metrics since the last time as one row. */
-function logRow(session: Session, done: number): void {
-  const { stage, run, data, program, unlogged } = session;
-  const rows = unlogged.splice(0);
-  program.adjustLossScale(rows);
-  const mean = (of: (row: StepMetrics) => number) =>
-    rows.reduce((sum, row) => sum + of(row), 0) / rows.length;
-  // An epoch is one of a single term.
-  const own = done * stage.gradient_accumulation * stage.batch_size * stage.length;
-  const epoch: Record<string, number> = data.epochTokens === null
-    ? {}
-    : { epoch: own / data.epochTokens };
-  const kl: Record<string, number> = stage.kind === "value_imprinting"
-    ? { kl: mean((row) => row.kl) }
-    : {};
-  const terms = Object.fromEntries(
-    Object.keys(rows[0].terms ?? {}).map((name) => [name, mean((row) => row.terms![name])]),
-  );
-  run.report.step({
-    step: done,
-    loss: mean((row) => row.loss),
-    tokens: done * program.tokensPerStep,
-    grad_norm: mean((row) => row.gradNorm),
-    learning_rate: rows[rows.length - 1].learningRate,
-    mean_token_accuracy: mean((row) => row.accuracy),
-    ...epoch,
-    ...kl,
-    ...terms,
-  });
-  warn(session, done, terms);
-  const skipped = rows.filter((row) => row.skipped).length;
-  if (skipped > 0) {
-    run.report.note(
-      `warning: ${skipped} of the last ${rows.length} steps had a gradient that is not finite and changed nothing; ` +
-        `lower learning_rate if this goes on`,
-    );
-  }
-}
-
-/** Says once what the terms find wrong with their metrics, when the stage is no longer at its beginning. */
-function warn(
-  { run, stage, steps, program, warned }: Session,
-  done: number,
-  metrics: Readonly<Record<string, number>>,
-): void {
-  if (done < steps / 4) return;
-  for (const term of program.terms) {
-    const own = Object.fromEntries(
-      term.metrics.map((name) => [name, metrics[`${term.name}/${name}`]]),
-    );
-    (term.diagnose?.(own) ?? []).forEach((line, i) => {
-      if (warned.has(`${term.name} ${i}`)) return;
-      warned.add(`${term.name} ${i}`);
-      run.report.note(`warning: ${stage.name}, step ${done}: ${line}`);
-    });
-  }
 }
 
 /** End of an attempt, or of the session in the middle of one. Who is stopped here measures again after a resume. */
@@ -349,6 +267,7 @@ async function save(
     adapter,
     tokenizer: run.tokenizer,
     optimizer: { m, v, path },
+    adversary: await session.live?.read() ?? null,
     fisher: end && end.fisher,
     state: {
       stage: stage.name,
@@ -358,6 +277,7 @@ async function save(
       heldOutBefore: before,
       heldOutAfter: end && end.after,
       unlogged,
+      unloggedLive: session.unloggedLive,
       lossScale: program.lossScale,
     },
     trainerState: run.log.state(),
@@ -365,17 +285,4 @@ async function save(
   await run.log.writeState();
   await pruneCheckpoints(run.request.folder, stage.name, stage.save_total_limit);
   return folder;
-}
-
-/**
- * Sits the nursery's exam with a policy on the GPU and remembers its scores; nothing happens where no stage learns from the
- * nursery or `evaluate` is null.
- */
-export async function examine(run: Run, name: string, parameters: Parameters): Promise<void> {
-  const { evaluate, seed } = run.request.config;
-  const nursery = run.stages.some(({ stage }) => stage.data === "nursery");
-  if (!evaluate || !nursery || run.request.stopped()) return;
-  const score = await sitExam(parameters, { ...evaluate, split: "test", seed });
-  run.scores[name] = headline(score);
-  await recordScores(run.request.folder, name, run.scores[name]);
 }

@@ -41,12 +41,6 @@ export const NO_SOURCES: TermSources = {
   anchors: null,
 };
 
-/** Makes the sources that sample or search with the policy, once for each attempt at a stage. */
-export type LiveSources = (
-  stage: InfantStage,
-  policy: Parameters,
-) => Partial<Pick<TermSources, "perturbations" | "samples">>;
-
 /**
  * All sources of a stage.
  * @throws {InputError} when a term has a weight and nothing to learn from.

@@ -34,6 +34,7 @@ export function summaryLines(result: TrainResult, folder: string): string[] {
     ...(checkpoint ? [`policy    ${checkpoint}  (a Hugging Face folder)`] : []),
     `metrics   ${folder}/metrics.jsonl, or: tensorboard --logdir ${folder}`,
     ...(gates.length > 0 ? [`decisions ${folder}/audit.jsonl`] : []),
+    ...(result.certificate ? [`safety    ${result.certificate}`] : []),
   ];
 }
 

@@ -9,7 +9,7 @@ import { basename } from "node:path";
 import { openGpu } from "../../kernels/gpu/device.ts";
 import type { PolicyWeights } from "../../kernels/policy/config.ts";
 import { loadParameters, type Parameters } from "../../kernels/policy/parameters.ts";
-import type { StageConfig } from "../config/config.ts";
+import { type StageConfig, stageWeights } from "../config/config.ts";
 import { controlScores, type Headline, headline } from "../evaluate/nursery_exam.ts";
 import { readScores } from "../evaluate/scores.ts";
 import { combine } from "../logging/reporter.ts";
@@ -30,6 +30,7 @@ import {
   referenceOf,
 } from "../stages/programme.ts";
 import { checkpointRows, readStageState } from "./checkpoint.ts";
+import { certificatePath, closeRun } from "./closing.ts";
 import { measurePolicy, reportGate, reportReference } from "./gate.ts";
 import {
   completedPlace,
@@ -40,7 +41,9 @@ import {
   prepareRun,
   type TrainerRequest,
 } from "./prepare.ts";
-import { examine, type Run, type Trained, trainStage } from "./stage.ts";
+import { examine, type Run } from "./session.ts";
+import { type Trained, trainStage } from "./stage.ts";
+import { openWorldModel } from "./world_model.ts";
 
 /** What a run reports at its end. */
 export interface TrainResult {
@@ -56,6 +59,8 @@ export interface TrainResult {
   readonly gates: readonly GateEntry[];
   /** Measured xi(s) and the cumulative bound (INFANT Eq. 46, 51); null without a promotion. */
   readonly degradation: DegradationReport | null;
+  /** The safety certificate of the policy as worn; null where none was asked for, or the run did not come to its end. */
+  readonly certificate: string | null;
   /** A gate ended the programme before its last stage was promoted. */
   readonly ended: boolean;
   /** It was asked to stop before its end. */
@@ -80,12 +85,15 @@ export async function train(request: TrainerRequest): Promise<TrainResult> {
     const report = combine(log, request.reporter);
     const scores = resume ? { ...await readScores(folder) } : {};
     const heldOut = await earlierLosses(folder, prepared);
-    const run: Run = { request, gpu, tokenizer, stages, audit, report, log, scores, heldOut };
+    const kept = { tokenizer, stages, audit, scores, heldOut };
+    const run: Run = { request, gpu, report, log, ...kept, judge: null };
     describe(run, prepared.weights);
     await recordStart(run);
     if (pending?.entry) tellAgain(run, pending.entry);
-    const { checkpoint, ended } = await runStages(run, prepared).finally(() => report.done());
-    if (!request.stopped()) await recordEnd(run, checkpoint, ended);
+    const { checkpoint, ended } = await runToEnd(run, prepared).finally(async () => {
+      run.judge?.worldModel.destroy();
+      await report.done();
+    });
     const { entries } = audit;
     return {
       checkpoint,
@@ -94,6 +102,7 @@ export async function train(request: TrainerRequest): Promise<TrainResult> {
       controls: controlsOf(run),
       gates: entries.filter(isGate),
       degradation: degradation(entries),
+      certificate: await isFile(certificatePath(folder)) ? certificatePath(folder) : null,
       ended,
       stopped: request.stopped(),
     };
@@ -139,9 +148,18 @@ async function recordStart({ request: { config }, audit }: Run): Promise<void> {
   });
 }
 
+/** All stages and, where they were all promoted, what comes after them. */
+async function runToEnd(run: Run, prepared: PreparedRun): Promise<Ended> {
+  const { stopped } = run.request;
+  const end = await runStages(run, prepared);
+  if (stopped() || run.audit.entries.at(-1)?.event === "end") return end;
+  if (!end.ended && end.checkpoint) await closeRun(run, end.checkpoint);
+  if (!stopped()) await recordEnd(run, end.checkpoint, end.ended);
+  return end;
+}
+
 /** The last entry of a run that was not stopped. */
 async function recordEnd({ audit, stages }: Run, checkpoint: string | null, ended: boolean) {
-  if (audit.entries.at(-1)?.event === "end") return;
   const name = checkpoint && basename(checkpoint);
   await audit.append({
     event: "end",
@@ -202,6 +220,8 @@ async function runStages(run: Run, prepared: PreparedRun): Promise<Ended> {
   for (let i = prepared.first; i < run.stages.length; i++) {
     // Who stops before the first step is left with a checkpoint too, to resume from.
     if (stopped() && checkpoint !== null) return { checkpoint, ended: false };
+    const judged = stageWeights(run.stages[i].stage).vc > 0;
+    if (judged && !await openWorldModel(run, weights)) return { checkpoint, ended: false };
     const trained = await passStage(run, i, weights, resumed);
     resumed = null;
     if (trained.end === "stop") {
