@@ -21,7 +21,7 @@ import {
   pagePath,
   writeCertificate,
 } from "../safety/certificate/issue.ts";
-import { certificatePage, percent, summaryLines } from "../safety/certificate/page.ts";
+import { isPageOf, percent, summaryLines } from "../safety/certificate/page.ts";
 import { type PromptFileRequest, PROMPTS } from "../safety/certificate/prompts.ts";
 import { readCertificate } from "../safety/certificate/read.ts";
 import { adapterName, hashSubject } from "../safety/certificate/subject.ts";
@@ -271,8 +271,8 @@ async function verify(
   };
   const differences = checkNumbers(claimed);
   const page = await Deno.readTextFile(pagePath(path)).catch(() => null);
-  if (page !== null && page !== certificatePage(claimed)) {
-    differences.push(`${pagePath(path)}: is not the page of this certificate`);
+  if (page !== null && !isPageOf(page, claimed)) {
+    differences.push(`${pagePath(path)}: is not the page of this certificate, or was changed`);
   }
   const result = { path, differences, checked: [PARTS[0]] as string[], fresh: null };
   if (values["numbers-only"]) return verified(result, values, note);

@@ -5,6 +5,7 @@ import { type Bound } from "./bounds.ts";
 import { type Certificate, percentUp, type Scope, type Share } from "./certificate.ts";
 import { ALL, type Estimate, MEANINGS, type Quantity } from "./estimates.ts";
 import type { Hashed } from "./hashes.ts";
+import { sha256Of } from "./outcomes.ts";
 
 const STYLE = `
 :root { color-scheme: light dark; --line: #8885; --soft: #8881; }
@@ -140,8 +141,25 @@ function howMeasured({ settings, data, judge, judgeSensitivity, scopes }: Certif
     "hold together.";
 }
 
+/** The last line of a page: the SHA-256 of all before it. */
+const SEAL = /<!-- sha256 ([0-9a-f]{64}) -->\n$/;
+
 /** The page of a certificate. */
 export function certificatePage(certificate: Certificate): string {
+  const page = unsealedPage(certificate);
+  return `${page}<!-- sha256 ${sha256Of([page])} -->\n`;
+}
+
+/**
+ * Whether a page is of this certificate, and as it was written: by whatever version of the toolkit,
+ * which is why it is not simply made again.
+ */
+export function isPageOf(page: string, { digest }: Certificate): boolean {
+  const [, seal] = SEAL.exec(page) ?? [];
+  return page.includes(`<code>${digest}</code>`) && sha256Of([page.replace(SEAL, "")]) === seal;
+}
+
+function unsealedPage(certificate: Certificate): string {
   const { settings, granted, adapter, toolkit, issued } = certificate;
   const [all, ...mixes] = certificate.scopes;
   const details = [all, ...mixes].map((scope) =>

@@ -11,7 +11,7 @@ import {
   digestOf,
 } from "../../../../workflows/safety/certificate/certificate.ts";
 import { hashModel } from "../../../../workflows/safety/certificate/hashes.ts";
-import { certificatePage } from "../../../../workflows/safety/certificate/page.ts";
+import { certificatePage, isPageOf } from "../../../../workflows/safety/certificate/page.ts";
 import { parseCertificate } from "../../../../workflows/safety/certificate/read.ts";
 import {
   checkHashes,
@@ -225,4 +225,14 @@ Deno.test("page: says the verdict and every bound, escapes what it quotes, needs
   for (const { name } of honest.scopes[0].bounds) assert(page.includes(`<td>${name}</td>`), name);
   for (const line of honest.silentOn) assert(page.includes(line.replaceAll('"', "&quot;")), line);
   assert(!/(src|href)=/.test(page));
+});
+
+Deno.test("page: belongs to one certificate, and shows any change", () => {
+  const page = certificatePage(honest);
+  assert(isPageOf(page, honest));
+  assert(!isPageOf(page, { ...honest, digest: "0".repeat(64) }));
+  fc.assert(fc.property(fc.nat({ max: page.length - 1 }), (at) => {
+    const other = page[at] === "7" ? "8" : "7";
+    assert(!isPageOf(page.slice(0, at) + other + page.slice(at + 1), honest), `${at}`);
+  }));
 });
