@@ -136,7 +136,7 @@ export function matmul(
   const out = options.out ??
     tape.tensor(options.name ?? `${a.name}*${b.name}`, [batch * m, n], options.dtype);
   checkFit(form, a, b, out, { m, n, k }, options);
-  const schedule = scheduleOf(tape.gpu, a, b, options);
+  const schedule = scheduleOf(tape.gpu, [a, b], Math.min(m, n), options);
   const [tileM, tileN] = SIZES[schedule];
   const tilesN = Math.ceil(n / tileN);
   const tilesM = Math.ceil(m / tileM);
@@ -214,11 +214,20 @@ export function matmul(
   return out;
 }
 
-/** The schedule asked for, or the adapter's; operands in float16 lie in buffers. */
-function scheduleOf(gpu: Gpu, a: Tensor, b: Tensor, options: MatmulOptions): MatmulSchedule {
-  const schedule = options.schedule ?? gpu.matmulSchedule;
-  const halves = a.dtype === "f16" || b.dtype === "f16";
-  return schedule === "textures" && halves ? "registers" : schedule;
+/** Products with fewer rows or columns than a block read buffers: making textures would cost more than it saves. */
+const FEW = 16;
+
+/** The schedule asked for, or the adapter's where it suits operands and size; operands in float16 lie in buffers. */
+function scheduleOf(
+  gpu: Gpu,
+  operands: readonly Tensor[],
+  smallest: number,
+  { schedule }: Pick<MatmulOptions, "schedule"> = {},
+): MatmulSchedule {
+  const wanted = schedule ?? gpu.matmulSchedule;
+  if (wanted !== "textures") return wanted;
+  const halves = operands.some(({ dtype }) => dtype === "f16");
+  return halves || (!schedule && smallest < FEW) ? "registers" : wanted;
 }
 
 /** The tensor as a texture: itself where it is one. */
@@ -338,7 +347,7 @@ function linearBackward(
     ...(weight.needsGrad ? [x] : []),
     ...(x.needsGrad ? windows.map(({ tensor }) => tensor) : []),
   ];
-  const operand = mirrored(tape, used);
+  const operand = mirrored(tape, used, Math.min(x.rows, x.columns, weight.rows));
   let sum: Tensor | null = null;
   for (const { start, tensor } of windows) {
     if (weight.needsGrad) {
@@ -363,11 +372,13 @@ function linearBackward(
   if (sum) x.grad = sum;
 }
 
-/** Copies what several products read into textures at once, where the adapter's products read textures. */
-function mirrored(tape: Tape, tensors: readonly Tensor[]): (tensor: Tensor) => Tensor {
-  if (tape.gpu.matmulSchedule !== "textures" || tensors.some(({ dtype }) => dtype !== "f32")) {
-    return (tensor) => tensor;
-  }
+/** Copies what several products read into textures at once, where products of this size read textures. */
+function mirrored(
+  tape: Tape,
+  tensors: readonly Tensor[],
+  smallest: number,
+): (tensor: Tensor) => Tensor {
+  if (scheduleOf(tape.gpu, tensors, smallest) !== "textures") return (tensor) => tensor;
   const mirrors = new Map(tensors.map((tensor) => [tensor, inTexture(tape, tensor)]));
   return (tensor) => mirrors.get(tensor)!;
 }

@@ -222,6 +222,11 @@ export class Generator {
     });
   }
 
+  /** Time per kernel of one more decoding step after {@linkcode Generator.generate}, as a table. */
+  async profile(): Promise<string> {
+    return String(await this.#decode.profile());
+  }
+
   /** Frees the cache, the tapes and the state. */
   destroy(): void {
     this.#decode.destroy();

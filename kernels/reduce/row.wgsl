@@ -1,10 +1,11 @@
 // Sums and maxima over the LANES invocations of one workgroup, which together own one row; included by row kernels.
 // Every invocation gets the result. The tree has a fixed shape, so results repeat bit for bit.
-// Call in uniform control flow only: these functions hold barriers.
+// Call in uniform control flow only: these functions hold barriers, but for LANES = 1, where rows share nothing.
 override LANES: u32 = 8u;
 var<workgroup> row_scratch: array<vec4f, LANES>;
 
 fn row_sum(value: vec4f, lane: u32) -> vec4f {
+  if (LANES == 1u) { return value; }
   row_scratch[lane] = value;
   for (var half = LANES / 2u; half > 0u; half = half / 2u) {
     workgroupBarrier();
@@ -17,6 +18,7 @@ fn row_sum(value: vec4f, lane: u32) -> vec4f {
 }
 
 fn row_max(value: vec4f, lane: u32) -> vec4f {
+  if (LANES == 1u) { return value; }
   row_scratch[lane] = value;
   for (var half = LANES / 2u; half > 0u; half = half / 2u) {
     workgroupBarrier();

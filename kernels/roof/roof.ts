@@ -12,13 +12,14 @@ import arithmeticCode from "./arithmetic.wgsl" with { type: "text" };
 import copyCode from "./copy.wgsl" with { type: "text" };
 
 /**
- * Independent chains of one invocation: lavapipe on two cores gives 71 GFLOP/s with 6, 66 with 4, 37-61 with 2 (2026-11-21).
+ * Independent vec2 chains of one invocation: as many as hide the latency and still fit the processor's registers. GFLOP per second of
+ * one core's time on llvmpipe (LLVM 15, AMD EPYC, 2026-11-21): 76 with 5, 64 with 4, 23 with 6, which spill; six vec4 chains, 50.
  */
-export const CHAINS = 6;
-/** Steps of a chain per turn of the loop, written out in the shader. */
-export const STEPS_PER_TURN = 16;
+export const CHAINS = 5;
+/** Steps of a chain per turn of the loop, written out in the shader: 58 GFLOP/s with 16, 69 with 32, 76 with 64, 80 with 128. */
+export const STEPS_PER_TURN = 64;
 
-const arithmetic = defineKernel("arithmetic", arithmeticCode, { CHAINS });
+const arithmetic = defineKernel("arithmetic", arithmeticCode, { CHAINS, STEPS: STEPS_PER_TURN });
 const copy = defineKernel("copy", copyCode);
 
 /** The recurrence x -> a x + b of {@linkcode arithmeticRoof}. */
@@ -42,13 +43,13 @@ export function arithmeticRoof(
   out: Tensor,
   { a, b, turns }: Recurrence,
 ): number {
-  const count4 = vec4Count(start, out);
-  const flops = 4 * count4 * (CHAINS * STEPS_PER_TURN * turns * 2);
+  const count2 = 2 * vec4Count(start, out);
+  const flops = 2 * count2 * (CHAINS * STEPS_PER_TURN * turns * 2);
   tape.dispatch({
     kernel: arithmetic,
     bindings: { start, out },
-    uniforms: { count4, turns, a, b },
-    groups: linearGroups(count4, 64),
+    uniforms: { count2, turns, a, b },
+    groups: linearGroups(count2, 64),
     loops: turns,
     flops,
   });

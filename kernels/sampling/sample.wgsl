@@ -1,7 +1,7 @@
 // ids[row] = the next token of each row and log_probs[row, step] = its log-probability under softmax(logits[row]), in
 // Hugging Face's order: repetition penalty, temperature, top-k, top-p, draw. logits [rows, columns]; seen [rows, words]
 // holds one bit per token that occurred; streams, done, ids [rows]; log_probs [rows, max_new]; step is cursor[1].
-// One workgroup owns a row; rows that are done are left to advance.wgsl.
+// LANES invocations of a workgroup of SIZE own a row; rows that are done are left to advance.wgsl.
 // No sorting: the smallest kept score is found two bits at a time over the order-preserving integer image of the floats, which is exact.
 // The draw is Gumbel-max: the largest score - log(E), E exponential, is a sample of softmax(scores).
 @group(0) @binding(0) var<storage, read> logits: array<vec4f>;
@@ -12,7 +12,8 @@
 @group(0) @binding(5) var<storage, read> done: array<u32>;
 @group(0) @binding(6) var<storage, read_write> ids: array<u32>;
 @group(0) @binding(7) var<storage, read_write> log_probs: array<f32>;
-struct Shape { columns: u32, columns4: u32, words: u32, max_new: u32, max_new_stride: u32 }
+override SIZE: u32;
+struct Shape { rows: u32, columns: u32, columns4: u32, words: u32, max_new: u32, max_new_stride: u32 }
 @group(0) @binding(8) var<uniform> shape: Shape;
 $ROW_FUNCTIONS
 $ONLINE
@@ -113,12 +114,13 @@ fn exponential(bits: vec4u) -> vec4f {
   return select(-log((vec4f(~bits) + 0.5) * 2.3283064365386963e-10), series, rest < vec4f(0.015625));
 }
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(SIZE)
 fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group: vec3u) {
-  lane = local.x;
-  row = group.x;
+  lane = local.x % LANES;
+  let own = group.x * (SIZE / LANES) + local.x / LANES;
+  row = min(own, shape.rows - 1u);
   let step = cursor[1];
-  let live = done[row] == 0u && step < shape.max_new;
+  let live = own < shape.rows && done[row] == 0u && step < shape.max_new;
   columns4 = select(0u, shape.columns4, live);
   temperature = bitcast<f32>(settings[TEMPERATURE]);
   penalty = bitcast<f32>(settings[PENALTY]);

@@ -42,14 +42,20 @@ export function sampleTokens(tape: Tape, logits: Tensor, state: SamplingState): 
       `sampleTokens: ${logits.name} must be [${batch}, ${vocab}], found [${logits.shape}]`,
     );
   }
-  const LANES = lanes(tape, logits);
+  const { LANES, SIZE } = rowSharing(tape, logits);
   const steps = { max_new: maxNew, max_new_stride: out.stride };
   tape.dispatch({
     kernel: sampleKernel,
     bindings: { logits, seen, settings, streams, cursor, done, ids, log_probs: state.logProbs },
-    uniforms: { columns: vocab, columns4: logits.stride / 4, words: seen.stride, ...steps },
-    overrides: { LANES },
-    groups: [batch],
+    uniforms: {
+      rows: batch,
+      columns: vocab,
+      columns4: logits.stride / 4,
+      words: seen.stride,
+      ...steps,
+    },
+    overrides: { LANES, SIZE },
+    groups: [Math.ceil(batch / (SIZE / LANES))],
     loops: PASSES * Math.ceil(logits.stride / 4 / LANES) + REDUCTION_LOOPS,
   });
   tape.dispatch({
@@ -61,8 +67,15 @@ export function sampleTokens(tape: Tape, logits: Tensor, state: SamplingState): 
   });
 }
 
-/** Many passes over few rows: long rows need more lanes than elsewhere to stay within the loop limit. */
-function lanes(tape: Tape, logits: Tensor): number {
-  if (!tape.gpu.info.software) return 256;
-  return logits.columns > 8192 ? 64 : 8;
+/**
+ * Invocations that share a row, and a workgroup's invocations. On software adapters eight rows in lock step need no barriers, but a
+ * vocabulary may be too long for one invocation's loops: many passes over few rows need more lanes than elsewhere.
+ */
+function rowSharing(
+  { gpu }: Tape,
+  logits: Tensor,
+): { readonly LANES: number; readonly SIZE: number } {
+  if (!gpu.info.software) return { LANES: 256, SIZE: 256 };
+  if (logits.rows >= 8 && logits.columns <= 4096) return { LANES: 1, SIZE: 8 };
+  return logits.columns > 8192 ? { LANES: 64, SIZE: 64 } : { LANES: 8, SIZE: 8 };
 }
