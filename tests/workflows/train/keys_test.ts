@@ -50,6 +50,12 @@ const HELD = `stages=[${held("one", "fisher: {samples: 2}")}, ${
 const ONLINE = "stages.three.plasticity.combine=online";
 const PATH = "stages.one.fisher={kind: synaptic}";
 
+const GATED =
+  "stages=[{name: one, kind: value_imprinting, data: nursery, steps: 2, learning_rate: 1e-2}, " +
+  "{name: two, kind: value_imprinting, data: nursery, steps: 2, learning_rate: 1e-2}]";
+const GATE = "gate={first: {facts: 0, instructions: 0.1}, last: {facts: 0, instructions: 0.2}, " +
+  "every: 1, dialogues: 1, max_new_tokens: 2, max_holds: 1}";
+
 /** What a key changes: the overrides without it, and with it. */
 type Change = readonly [base: readonly string[], change: string];
 const of = (change: string, ...base: string[]): Change => [base, change];
@@ -103,6 +109,11 @@ const PREPARED: Readonly<Record<string, Change>> = {
   "stages.data.on_empty": of("stages.one.data.on_empty=error", EMPTY),
   "stages.data.limit": of("stages.one.data.limit=3", JSONL),
   "stages.data.streaming": of("stages.one.data.streaming=true", JSONL),
+  "stages.environment": of("stages.one.environment=4", NURSERY),
+  "stages.newest_share": of(
+    "stages.one.newest_share=1",
+    stage("nursery", ", environment: 4, batch_size: 64"),
+  ),
   "stages.kl_on": of("stages.one.kl_on=benign", stage("nursery", ", batch_size: 64")),
 };
 
@@ -112,6 +123,7 @@ const RUN: Readonly<Record<string, Change>> = {
   "stages.weights": of("stages.one.weights={vi: 0, po: 1}", PAIRS),
   "stages.weights.vi": of("stages.one.weights.vi=2", PAIRS),
   "stages.weights.po": of("stages.one.weights.po=2", PAIRS),
+  "stages.weights.ci": of("stages.one.weights.ci=1", NURSERY),
   "stages.weights.pl": of("stages.three.weights.pl=0", HELD),
   "stages.preference": of("stages.one.preference={loss: hinge}", PAIRS),
   "stages.preference.loss": of("stages.one.preference.loss=ipo", PAIRS),
@@ -146,6 +158,14 @@ const RUN: Readonly<Record<string, Change>> = {
   "stages.fisher": of(FISHER, NURSERY),
   "stages.fisher.kind": of("stages.one.fisher.kind=sampled", NURSERY, FISHER),
   "stages.fisher.samples": of("stages.one.fisher.samples=3", NURSERY, FISHER),
+  gate: of(GATE, GATED),
+  "gate.first": of("gate.first={facts: 0, instructions: 0}", GATED, GATE),
+  "gate.last": of("gate.last={facts: 0, instructions: 0.1}", GATED, GATE),
+  "gate.n_stable": of("gate.n_stable=1", GATED, GATE),
+  "gate.every": of("gate.every=2", GATED, GATE),
+  "gate.max_holds": of("gate.max_holds=2", GATED, GATE),
+  "gate.hold_learning_rate_ratio": of("gate.hold_learning_rate_ratio=1", GATED, GATE),
+  "gate.dialogues": of("gate.dialogues=2", GATED, GATE),
   evaluate: of(EXAM, NURSERY),
   "evaluate.dialogues": of("evaluate.dialogues=2", NURSERY, EXAM),
 };
@@ -157,7 +177,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   adapter: "setup/adapter_test.ts and kernels/gpu/device_test.ts: it chooses the device",
   precision: "f16_test.ts: not every adapter has float16",
   model: "its own keys are varied",
-  "stages.weights.ci": "../objective/stage_terms_test.ts: refused without perturbations",
   "stages.weights.vc": "../objective/stage_terms_test.ts: refused without a world model",
   "stages.preference.reference": "../objective/preference_test.ts: the same from less memory",
   "stages.recompute": "step_test.ts: the same bits from less memory",
@@ -171,6 +190,35 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
       `stages.imagination.${key}`,
       "safety/perturbation/stage_source_test.ts: the batches differ",
     ]),
+  ),
+  ...Object.fromEntries(
+    ["reading", "tolerance", "compare", "regression_tolerance"].map((key) => [
+      `gate.${key}`,
+      "../stages/gate_test.ts: the decisions differ",
+    ]),
+  ),
+  "gate.max_rollbacks": "gate_test.ts: a run that is rolled back",
+  "gate.rollback_learning_rate_ratio": "gate_test.ts: a run that is rolled back",
+  "gate.temperature": "as the exam's, below",
+  "gate.max_new_tokens": "as the exam's, below",
+  extensions: "gate_test.ts: a metric of one's own",
+  ...Object.fromEntries(
+    [
+      "stages.capacitor",
+      "stages.capacitor.replies_per_context",
+      "stages.capacitor.max_new_tokens",
+      "world_model",
+      ...[
+        "proposals",
+        "own_replies",
+        "learning_rate",
+        "replies_per_step",
+        "epochs",
+        "false_positive_rate",
+      ].map((key) => `world_model.${key}`),
+      "certificate",
+      ...["dialogues", "delta", "limit", "patterns"].map((key) => `certificate.${key}`),
+    ].map((key) => [key, "programme_test.ts: world model and certificate say so themselves"]),
   ),
   "evaluate.temperature": "below: the exam's replies",
   "evaluate.max_new_tokens": "below: the exam's replies",
@@ -273,6 +321,15 @@ Deno.test("keys that decide policy, batches or the recorded step do so", () =>
     }
   }));
 
+/** A file's bytes; of the audit file what was decided, for its first entry is about the configuration itself. */
+function contents(path: string): Uint8Array {
+  const bytes = Deno.readFileSync(path);
+  if (!path.endsWith("audit.jsonl")) return bytes;
+  const [, ...entries] = new TextDecoder().decode(bytes).trimEnd().split("\n");
+  const decided = entries.map((line) => ({ ...JSON.parse(line), previous: null }));
+  return new TextEncoder().encode(JSON.stringify(decided));
+}
+
 Deno.test("keys that decide what a run leaves behind do so", () =>
   inFolder(async (folder) => {
     await testGpu(); // sets the environment that an adapter needs
@@ -283,7 +340,7 @@ Deno.test("keys that decide what a run leaves behind do so", () =>
       const config = configOf(overrides, folder);
       await train({ config, folder: out, resume: null, reporter: silent, stopped: () => false });
       const files = filesBelow(out).filter((path) => !/tfevents|^config\.yaml$/.test(path));
-      const parts = files.map((path) => [path, Deno.readFileSync(join(out, path))] as const);
+      const parts = files.map((path) => [path, contents(join(out, path))] as const);
       const bytes = await new Blob(parts.flat() as BlobPart[]).arrayBuffer();
       return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
     };

@@ -69,6 +69,16 @@ Deno.test("resume of adapters is exact", () =>
     "lora={r: 4, dropout: 0.1}",
   ));
 
+Deno.test("resume with pairs, a table of their reference, plasticity and a path is exact", () =>
+  compareAt(
+    ["pretrain-6", "imprint-6"],
+    "SIGKILL",
+    "stages.pretrain.fisher={kind: synaptic}",
+    "stages.imprint.weights={vi: 2, po: 1, pl: 1}",
+    "stages.imprint.preference.reference=precomputed",
+    "stages.imprint.fisher.kind=synaptic",
+  ));
+
 const { hasF16 } = await testGpu();
 Deno.test({
   name: "resume in half precision, with its loss scale, is exact" +
