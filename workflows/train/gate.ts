@@ -4,7 +4,6 @@
 import { hash32 } from "../data/random.ts";
 import { nurseryReplies } from "../evaluate/nursery_exam.ts";
 import type { Parameters } from "../../kernels/policy/parameters.ts";
-import type { Reporter } from "../logging/reporter.ts";
 import type { Dialogue } from "../nursery/dialogue.ts";
 import { Examination } from "../stages/examination.ts";
 import { type Maturity, measureMaturity } from "../stages/maturity.ts";
@@ -34,18 +33,18 @@ export async function measurePolicy(
 }
 
 /** Tells a decision: a row of numbers for the record, a line for people. */
-export function reportGate(report: Reporter, entry: GateEntry): void {
-  report.metrics(entry.step, { ...maturityRow(entry), [`gate/${entry.action}`]: 1 });
-  report.note(
-    `gate after ${entry.stage}, step ${entry.step}: ${
-      entry.action.replace("_", " ")
-    }: ${entry.reason}`,
-  );
+export function reportGate({ log, report }: Run, entry: GateEntry): void {
+  const { stage, step, action, reason, violations } = entry;
+  log.metrics(step, { ...maturityRow(entry), [`gate/${action}`]: 1 });
+  const rates = Object.entries(violations)
+    .map(([name, { rate }]) => `${name} ${(rate ?? NaN).toFixed(2)}`).join(", ");
+  const where = rates === "" ? "" : ` (violations: ${rates})`;
+  report.note(`gate after ${stage}, step ${step}: ${action.replace("_", " ")}: ${reason}${where}`);
 }
 
-/** Tells what was measured before the first gated stage. */
-export function reportReference(report: Reporter, entry: ReferenceEntry): void {
-  report.metrics(entry.step, maturityRow(entry));
+/** Puts what was measured before the first gated stage on record. */
+export function reportReference({ log }: Run, entry: ReferenceEntry): void {
+  log.metrics(entry.step, maturityRow(entry));
 }
 
 function maturityRow({ metrics, violations }: Maturity): Record<string, number> {

@@ -178,7 +178,7 @@ async function passGate(
   const maturity = await measurePolicy(run, parameters, gate.metrics);
   if (maturity === null) return null;
   const entry = await gate.decide(done, maturity, run.log.rows);
-  reportGate(run.report, entry);
+  reportGate(run, entry);
   return entry.action;
 }
 

@@ -125,10 +125,10 @@ async function pendingEntry({ audit }: PreparedRun, checkpoint: string): Promise
   return entry && entry.rows >= rows ? { rows: entry.rows, entry } : { rows, entry: null };
 }
 
-function tellAgain({ report }: Run, entry: GateEntry | ReferenceEntry): void {
-  report.stage(entry.stage, entry.step);
-  if (isGate(entry)) reportGate(report, entry);
-  else reportReference(report, entry);
+function tellAgain(run: Run, entry: GateEntry | ReferenceEntry): void {
+  run.log.stage(entry.stage, entry.step);
+  if (isGate(entry)) reportGate(run, entry);
+  else reportReference(run, entry);
 }
 
 /** The first entry of a run, and one more whenever it is resumed with another configuration. */
@@ -275,12 +275,12 @@ async function measureReference(
 ): Promise<void> {
   const maturity = await measurePolicy(run, policy, metrics);
   if (maturity === null) return;
-  const { stages, audit, log, report } = run;
+  const { stages, audit, log } = run;
   const place = i > 0
     ? completedPlace(audit.entries, stages[i - 1])
     : { stage: stages[0].stage.name, step: 0 };
   const entry = await audit.append({ event: "reference", ...place, rows: log.rows, ...maturity });
-  reportReference(report, entry as ReferenceEntry);
+  reportReference(run, entry as ReferenceEntry);
 }
 
 /** Lends a policy on the GPU that is not trained. */
