@@ -5,6 +5,12 @@
  * Ebrahimi et al. 2018; GCG, Zou et al. 2023). For an insertion a placeholder is put in first, which is measured, and then replaced by
  * the same rule; a deletion is measured outright. All variants of a context are rows of one forward and backward pass, and one
  * matrix product with the embedding matrix scores every token of the vocabulary at every place that matters.
+ *
+ * How good the guesses are (the default run's imprinted policy, ten plain requests, all 385 single edits, llvmpipe, 2026-11-21): rank
+ * correlation with the true losses 0.63 for insertions and 0.12 for replacements. The first 20 of 220 insertions reach 0.942 nats on
+ * average, all of them 0.943, 20 random ones 0.33; for 120 replacements that is 0.80, 1.27 and 0.55. A search therefore takes kinds of
+ * edit in turn. With two edits (eight requests), 300 passes found 3.10 nats with the guide and 2.77 without, 600 passes 3.13 and 3.48:
+ * where nearly every edit can be tried, trying is better than guessing.
  */
 import { embedding } from "../../../kernels/embedding/embedding.ts";
 import { InputError } from "../../../kernels/errors.ts";
