@@ -12,8 +12,9 @@ import { type Gpu, mib } from "./device.ts";
 import { type Dispatch, MAX_LOOP_ITERATIONS } from "./dispatch.ts";
 import { type CompiledKernel, compileKernel, packUniforms } from "./kernel.ts";
 import { planSlots } from "./plan.ts";
+import { allocateSlots } from "./slots.ts";
 import { type DType, type Place, Tensor } from "./tensor.ts";
-import { createImage, encodeCopy, type Image, imageBytes } from "./texture.ts";
+import { encodeCopy, type Image, imageBytes } from "./texture.ts";
 
 interface Step {
   readonly dispatch: Dispatch;
@@ -260,19 +261,9 @@ export class Tape {
         name: `${bindings[name].name} in ${kernel.name}`,
       }));
     });
-    const { slotOf, slotBytes, slotIsImage } = planSlots(uses, this.#kept);
-    const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
-    const slots = slotBytes.map((bytes, i) => {
-      const label = `${this.name} slot ${i}`;
-      if (slotIsImage[i]) return createImage(this.gpu, label, bytes);
-      return this.gpu.createBuffer(label, bytes, STORAGE | COPY_SRC | COPY_DST);
-    });
-    for (const [place, slot] of slotOf) {
-      if (slotIsImage[slot]) place.image = slots[slot] as Image;
-      else place.buffer = slots[slot] as GPUBuffer;
-    }
-    this.#slots = slots.filter((_, i) => !slotIsImage[i]) as GPUBuffer[];
-    this.#images = slots.filter((_, i) => slotIsImage[i]) as Image[];
+    const { buffers, images } = allocateSlots(this.gpu, this.name, planSlots(uses, this.#kept));
+    this.#slots = buffers;
+    this.#images = images;
   }
 
   #bind(step: Step, uniformOffset: number): GPUBindGroup {
