@@ -115,6 +115,38 @@ export type { CheckpointPlace } from "./workflows/run_folder.ts";
 export { combine, type Reporter, silent, type StepReport } from "./workflows/logging/reporter.ts";
 export { type MetricsRow, readMetrics } from "./workflows/logging/run_log.ts";
 
+/** INFANT's objective, Eq. 6: its terms, and pairs of preferences. */
+export * as objective from "./workflows/objective/mod.ts";
+export type {
+  Term,
+  TERM_NAMES,
+  TermBatch,
+  TermContext,
+  TermName,
+  UpdateContext,
+} from "./workflows/objective/term.ts";
+export type {
+  PlacedPair,
+  PreferenceBatch,
+  PreferenceSource,
+  Span,
+} from "./workflows/objective/pairs.ts";
+export type { ReferenceTable } from "./workflows/objective/preference.ts";
+export {
+  evaluatePreferences,
+  logProbsOf,
+  type PairShape,
+  type PreferenceEvaluation,
+  type PreferenceScores,
+} from "./workflows/evaluate/preferences.ts";
+export {
+  nurseryPair,
+  type NurseryPairOptions,
+  NurseryPairs,
+  type NurseryPairsOptions,
+} from "./workflows/train/nursery_pairs.ts";
+export { pathImportance } from "./workflows/train/fisher.ts";
+
 /** Maturity metrics, environments, the gate that promotes, holds or rolls back, and its audit file. */
 export * as stages from "./workflows/stages/mod.ts";
 
@@ -129,6 +161,7 @@ export {
 } from "./workflows/evaluate/nursery_exam.ts";
 export type { Scores } from "./workflows/evaluate/scores.ts";
 export type { CellScore, HowtoScore, NurseryScore, Rate } from "./workflows/nursery/score.ts";
+export type { CareOptions } from "./workflows/nursery/care.ts";
 export type { Dialogue, Kind, KINDS, Script, Truth, Turn } from "./workflows/nursery/dialogue.ts";
 export type { FAMILY_NAMES, FamilyName } from "./workflows/nursery/families.ts";
 export type { Split, SPLITS } from "./workflows/nursery/splits.ts";

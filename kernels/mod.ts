@@ -67,6 +67,22 @@ export { globalNorm } from "./reduce/global_norm.ts";
 // Losses: logits in, one value per token and the gradient of the logits out.
 export { type CrossEntropy, crossEntropy, logProbGather } from "./losses/cross_entropy.ts";
 export { type Direction, klDivergence } from "./losses/kl_divergence.ts";
+export {
+  ROW_DIVERGENCES,
+  type RowCouples,
+  type RowDivergence,
+  rowDivergence,
+  type RowDivergenceOptions,
+} from "./losses/row_divergence.ts";
+export { NO_SEQUENCE, type Sequences, sequenceSums } from "./losses/sequence_sums.ts";
+export {
+  preference,
+  PREFERENCE_LOSSES,
+  PREFERENCE_METRICS,
+  type PreferenceInputs,
+  type PreferenceLoss,
+  type PreferenceSettings,
+} from "./losses/preference.ts";
 
 // The optimiser, over flat arenas, and the Fisher diagonal.
 export {
@@ -85,7 +101,8 @@ export {
   type ScheduleSettings,
 } from "./optimizer/schedule.ts";
 export { LossScaler, type LossScalerState } from "./optimizer/loss_scaler.ts";
-export { accumulateSquares, ewcPenalty } from "./fisher/fisher.ts";
+export { accumulateSquares, type EwcOptions, ewcPenalty } from "./fisher/fisher.ts";
+export { beginPath, endPath, type PathIntegral, synapticImportance } from "./fisher/synaptic.ts";
 
 // The policy: one transformer for four families, its parameters, its adapters, its replies.
 export {

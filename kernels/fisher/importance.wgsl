@@ -1,4 +1,5 @@
-// importance += max(path, 0) / ((theta - start)^2 + damping). All flat; group g owns the vec4 values from g * chunk4 on.
+// importance += max(path, 0) / ((theta - start)^2 + damping): what a parameter's moves took off the loss, per squared distance moved.
+// All flat vectors; group g owns the vec4 values from g * chunk4 to (g + 1) * chunk4.
 @group(0) @binding(0) var<storage, read> theta: array<vec4f>;
 @group(0) @binding(1) var<storage, read> start: array<vec4f>;
 @group(0) @binding(2) var<storage, read> path: array<vec4f>;

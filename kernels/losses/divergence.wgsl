@@ -1,4 +1,5 @@
-// Terms of divergences that keep their digits where the two distributions are nearly equal; included by the KL kernels.
+// Terms of divergences, column by column, that keep their digits where the two distributions are nearly equal.
+// Included by the kernels of KL and its symmetric relatives; logarithms of probabilities in, nats out.
 
 // a d - a + b with b = a exp(-d), never negative; by its series where |d| < 1, since the difference would cancel.
 fn excess(a: vec4f, d: vec4f, b: vec4f) -> vec4f {

@@ -14,6 +14,7 @@ import { batchOf, type LabelledInputs, maskedLogits } from "../reference/golden_
 import { crossEntropy, klPolicyPrior, klPriorPolicy } from "../reference/losses.ts";
 import { add, scale } from "../reference/numbers.ts";
 import type { Tensors } from "../reference/optimizer.ts";
+import { preferenceLoss } from "../reference/preference.ts";
 import { randomIntegers, randomNormals } from "../reference/random.ts";
 import { randomWeights, tinyConfigs } from "../reference/tiny_policies.ts";
 import { generateGreedily, lossAndGradients, train } from "../reference/training.ts";
@@ -209,6 +210,68 @@ function ewc(seed: number): Case {
   };
 }
 
+/** Preference losses over pairs of rows, rewards, and the gradient of the sigmoid loss. */
+function dpo(seed: number): Case {
+  const policy = toPolicy(randomWeights(small, seed));
+  const reference = near(policy, seed + 1, 0.1);
+  const [chosen, rejected] = [seed + 2, seed + 3].map((at) => labelled(small.vocabSize, at));
+  const rows = [chosen, rejected].map((side) => {
+    const batch = batchOf(side);
+    return Array.from({ length: batch.rows }, (_, row) => rowOf(batch, row));
+  });
+  const pairs = rows[0].length;
+  const own = rows.map((side) => side.map((row) => sequenceLogProb(policy, row)));
+  const logps = {
+    policy: own.map((side) => side.map(({ logProb }) => logProb)),
+    ref: rows.map((side) => side.map((row) => sequenceLogProb(reference, row).logProb)),
+  };
+  const list = (name: string, values: number[]) => tensor(name, [pairs], Float64Array.from(values));
+  const sides = ["chosen", "rejected"] as const;
+  const expected = (["policy", "ref"] as const).flatMap((who) =>
+    sides.map((side, s) => list(`${who}_${side}_logps`, logps[who][s]))
+  );
+  const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / pairs;
+  const scalars: Record<string, unknown> = {};
+  const betas = [0.1, 0.5];
+  for (const beta of betas) {
+    const name = `beta_${`${beta}`.replace(".", "_")}`;
+    const pairAt = (p: number) => ({
+      policy: logps.policy.map((side) => side[p]),
+      reference: logps.ref.map((side) => side[p]),
+      lengths: rows.map((side) => side[p].weights.reduce((a, b) => a + b, 0)),
+    });
+    const numbers: Record<string, number> = {};
+    for (const loss of ["sigmoid", "cdpo", "ipo", "hinge"] as const) {
+      const each = rows[0].map((_, p) => preferenceLoss(pairAt(p), loss, beta, 0.1));
+      expected.push(list(`${name}.loss_${loss}`, each));
+      numbers[`loss_${loss}`] = mean(each);
+    }
+    const rewards = logps.policy.map((side, s) => side.map((x, p) => beta * (x - logps.ref[s][p])));
+    const margins = rewards[0].map((reward, p) => reward - rewards[1][p]);
+    sides.forEach((side, s) => {
+      expected.push(list(`${name}.${side}_rewards`, rewards[s]));
+      numbers[`${side}_reward`] = mean(rewards[s]);
+    });
+    expected.push(list(`${name}.margins`, margins));
+    numbers.margin = mean(margins);
+    numbers.accuracy = mean(margins.map((margin) => Number(margin > 0)));
+    scalars[name] = numbers;
+    const gradient: Tensors = new Map();
+    own.forEach((side, s) =>
+      side.forEach(({ gradient: of }, p) => {
+        const slope = (s === 0 ? -beta : beta) / (1 + Math.exp(margins[p])) / pairs;
+        for (const [parameter, g] of of) {
+          const sum = gradient.get(parameter) ?? new Float64Array(g.length);
+          gradient.set(parameter, add(sum, scale(g, slope)));
+        }
+      })
+    );
+    expected.push(...named(small, gradient, `grad_${name}.`));
+  }
+  const inputs = { betas, label_smoothing: 0.1, chosen, rejected };
+  return { policy, otherWeights: { reference }, inputs, expected, scalars };
+}
+
 /** One line per entry, so that a change is a readable difference. */
 function lines(value: Record<string, unknown>): string {
   const entries = Object.entries(value).map(([k, v]) =>
@@ -239,4 +302,5 @@ if (import.meta.main) {
   await write("gpt-neox-tiny", languageModel("gpt_neox", 11));
   await write("kl", kl(5));
   await write("ewc", ewc(6));
+  await write("dpo", dpo(7));
 }

@@ -36,8 +36,9 @@ export const preferenceSchema: z.ZodDefault<typeof preferenceSettings> = prefere
   .default(preferenceSettings.parse({})).describe("preference optimisation, where it has a weight");
 
 const plasticitySettings = z.strictObject({
-  kappa: z.number().gt(0).default(1000)
-    .describe("strength of the penalty; its scale is that of a Fisher diagonal per sequence"),
+  kappa: z.number().gt(0).default(1e5).describe(
+    "strength of the penalty; it belongs to the importance's scale: the default to a Fisher diagonal per sequence of mean 3e-4",
+  ),
   combine: z.enum(["separate", "online"]).default("separate")
     .describe(
       "one penalty for each earlier stage, or one around the last with decaying importances",
