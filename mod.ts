@@ -161,8 +161,17 @@ export {
 } from "./workflows/evaluate/nursery_exam.ts";
 export type { Scores } from "./workflows/evaluate/scores.ts";
 export type { CellScore, HowtoScore, NurseryScore, Rate } from "./workflows/nursery/score.ts";
-export type { CareOptions } from "./workflows/nursery/care.ts";
-export type { Dialogue, Kind, KINDS, Script, Truth, Turn } from "./workflows/nursery/dialogue.ts";
+export type { CareDoses, CareOptions, Stage, STAGES } from "./workflows/nursery/care.ts";
+export type { Random } from "./workflows/data/random.ts";
+export type {
+  Dialogue,
+  Kind,
+  KINDS,
+  Script,
+  Situation,
+  Truth,
+  Turn,
+} from "./workflows/nursery/dialogue.ts";
 export type { FAMILY_NAMES, FamilyName } from "./workflows/nursery/families.ts";
 export type { Split, SPLITS } from "./workflows/nursery/splits.ts";
 export type { Act } from "./workflows/nursery/harm.ts";

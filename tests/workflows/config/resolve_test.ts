@@ -175,7 +175,7 @@ const MISTAKES: readonly (readonly [override: string, line: string])[] = [
   ],
   [
     "stages.0.kind=ppo",
-    'stages.pretrain.kind must be language_modelling or value_imprinting, found "ppo"',
+    'stages.pretrain.kind must be language_modelling or value_imprinting or apprenticeship or counterfactual_imagination or value_capacitor, found "ppo"',
   ],
   ["stages.0.data=nursey", 'stages.pretrain.data must be nursery or a mapping, found "nursey"'],
   ["stages.0.data={path: 3}", "stages.pretrain.data.path must be a text, found 3"],
