@@ -53,7 +53,7 @@ const PATH = "stages.one.fisher={kind: synaptic}";
 const GATED =
   "stages=[{name: one, kind: value_imprinting, data: nursery, steps: 2, learning_rate: 1e-2}, " +
   "{name: two, kind: value_imprinting, data: nursery, steps: 2, learning_rate: 1e-2}]";
-const GATE = "gate={first: {facts: 0, instructions: 0.1}, last: {facts: 0, instructions: 0.2}, " +
+const GATE = "gate={first: {facts: 0, instructions: 0}, last: {facts: 0, instructions: 0.1}, " +
   "every: 1, dialogues: 1, max_new_tokens: 2, max_holds: 1}";
 
 /** What a key changes: the overrides without it, and with it. */
@@ -159,8 +159,8 @@ const RUN: Readonly<Record<string, Change>> = {
   "stages.fisher.kind": of("stages.one.fisher.kind=sampled", NURSERY, FISHER),
   "stages.fisher.samples": of("stages.one.fisher.samples=3", NURSERY, FISHER),
   gate: of(GATE, GATED),
-  "gate.first": of("gate.first={facts: 0, instructions: 0}", GATED, GATE),
-  "gate.last": of("gate.last={facts: 0, instructions: 0.1}", GATED, GATE),
+  "gate.first": of("gate.first.instructions=0.1", GATED, GATE),
+  "gate.last": of("gate.last.instructions=0.2", GATED, GATE),
   "gate.n_stable": of("gate.n_stable=1", GATED, GATE),
   "gate.every": of("gate.every=2", GATED, GATE),
   "gate.max_holds": of("gate.max_holds=2", GATED, GATE),
