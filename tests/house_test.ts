@@ -46,7 +46,7 @@ const FLOORS: readonly (readonly string[])[] = [
     "evaluate",
     "safety stages",
     "report train",
-    "bench verify",
+    "bench sweep verify",
     "cli",
   ].map((floor) => floor.split(" ").map((room) => `workflows/${room}`)),
 ];

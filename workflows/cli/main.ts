@@ -44,6 +44,17 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     permissions: ["--allow-read", "--allow-write", "--allow-env", "--allow-net"],
     adapter: "needed",
   },
+  sweep: {
+    summary: "the frontier of capability and safety over any keys of the configuration",
+    // Network: datasets and models by hub name, and a queue's Redis.
+    permissions: ["--allow-read", "--allow-write", "--allow-env", "--allow-sys", "--allow-net"],
+    adapter: "needed",
+  },
+  "sweep:worker": {
+    summary: "computes points of sweeps from a queue",
+    permissions: ["--allow-read", "--allow-write", "--allow-env", "--allow-sys", "--allow-net"],
+    adapter: "needed",
+  },
   bench: {
     summary: "kernel and step benchmarks",
     // Running programs: every contestant works in a process of its own, two of them are not Deno's.
@@ -101,14 +112,14 @@ async function run(name: string, args: readonly string[]): Promise<number> {
   const entry = COMMANDS[name];
   const setup = await setUp(entry, args);
   const env = typeof setup === "object" && setup !== null ? childEnvironment(setup) : {};
-  const script = new URL(`./${name}.ts`, import.meta.url).href;
+  const script = new URL(`./${name.replace(":", "_")}.ts`, import.meta.url).href;
   const start = ["run", "--quiet", "--no-prompt", ...entry.permissions, script];
   return await runChild([...start, ...args], { ...env, INFANT_SETUP: JSON.stringify(setup) });
 }
 
 function overview(): string {
   const rows = Object.entries(COMMANDS).map(([name, { summary }]) =>
-    `  ${name.padEnd(10)}${summary}`
+    `  ${name.padEnd(14)}${summary}`
   );
   return ["deno task COMMAND [--help]", "", ...rows, ""].join("\n");
 }

@@ -29,4 +29,5 @@ export * from "./indicators.ts";
 export * from "./attainment.ts";
 export * from "./tradeoff.ts";
 export * from "./lambda_star.ts";
+export * from "./adaptive.ts";
 export type { Interval } from "../theory/intervals.ts";

@@ -1,0 +1,7 @@
+/**
+ * Sweeps that come with the toolkit, as YAML texts to start from.
+ */
+import lambda from "./presets/lambda.yaml" with { type: "text" };
+
+/** YAML text of each sweep by name. */
+export const SWEEPS: Readonly<Record<string, string>> = { lambda };
