@@ -42,13 +42,12 @@ export type { Dispatch } from "./gpu/dispatch.ts";
 
 // Operations, one room each. Recording the forward pass records the backward pass with it.
 export {
-  linear,
-  type LinearOptions,
   matmul,
   type MatmulForm,
   type MatmulOptions,
   type MatmulSchedule,
 } from "./matmul/matmul.ts";
+export { linear, type LinearOptions } from "./matmul/linear.ts";
 export { dotRows } from "./matmul/dot_rows.ts";
 export { attention, type BatchShape } from "./attention/attention.ts";
 export { attentionCached, createKvCache, destroyKvCache, type KvCache } from "./attention/cache.ts";

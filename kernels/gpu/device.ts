@@ -13,6 +13,8 @@ export interface GpuOptions {
   readonly adapter?: string;
   /** Ask for timestamp queries (the profile table). */
   readonly profile?: boolean;
+  /** The schedule of matrix products, or what chooses one for the adapter; where there is none, that of the adapter's class. */
+  readonly matmul?: MatmulSchedule | ((info: AdapterInfo) => MatmulSchedule | null);
 }
 
 /** What is known of the adapter. */
@@ -28,9 +30,35 @@ export interface AdapterInfo {
 }
 
 /**
- * How a matrix product is cut: a block of C per invocation, with operands from textures or from buffers, or tiles shared by a workgroup.
+ * How a matrix product is cut: a block of C per invocation, with operands from textures or from buffers, or tiles shared by a workgroup,
+ * small or large; see `matmul/schedules.ts`.
  */
-export type MatmulSchedule = "textures" | "registers" | "tiled";
+export type MatmulSchedule = "textures" | "registers" | "tiled" | "tiled8";
+
+/** All of them. */
+export const MATMUL_SCHEDULES: readonly MatmulSchedule[] = [
+  "textures",
+  "registers",
+  "tiled",
+  "tiled8",
+];
+
+/** The schedule of an adapter's class: on a CPU loads are what costs time, on a GPU what waits for memory. */
+export function defaultMatmul({ software }: AdapterInfo): MatmulSchedule {
+  return software ? "textures" : "tiled";
+}
+
+/**
+ * Checks the name of a schedule.
+ * @throws {InputError} naming `where` it stands and the schedules there are.
+ */
+export function matmulSchedule(name: string, where: string): MatmulSchedule {
+  const known = MATMUL_SCHEDULES.find((schedule) => schedule === name);
+  if (known) return known;
+  throw new InputError(
+    `${where}: there is no matmul schedule "${name}": choose from ${MATMUL_SCHEDULES.join(", ")}`,
+  );
+}
 
 /** Longest message of the driver that is passed on: shader errors quote code. */
 const MESSAGE = 2000;
@@ -53,7 +81,7 @@ export class Gpu {
   readonly hasTimestamps: boolean;
   /** Loads from textures are much cheaper than from buffers; see `texture.ts`. */
   readonly fastTextures: boolean;
-  /** The schedule of matrix products where an operation does not ask for one; see `matmul/matmul.ts`. */
+  /** The schedule of matrix products where an operation does not ask for one; see `matmul/schedules.ts`. */
   readonly matmulSchedule: MatmulSchedule;
   /** Compiled pipelines by code and overrides; filled by `kernel.ts`. */
   readonly pipelines: Map<string, unknown> = new Map();
@@ -66,13 +94,13 @@ export class Gpu {
   #closed = false;
 
   /** @internal Use {@linkcode openGpu}. */
-  constructor(device: GPUDevice, info: AdapterInfo) {
+  constructor(device: GPUDevice, info: AdapterInfo, matmul: MatmulSchedule = defaultMatmul(info)) {
     this.device = device;
     this.info = info;
     this.hasF16 = device.features.has("shader-f16");
     this.hasTimestamps = device.features.has("timestamp-query");
     this.fastTextures = info.software;
-    this.matmulSchedule = info.software ? "textures" : "tiled";
+    this.matmulSchedule = matmul;
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault?.();
       this.#error ??= new DeviceError(
@@ -129,12 +157,15 @@ export function mib(bytes: number): string {
 
 /**
  * Opens the best adapter: high performance first, then whatever there is.
- * @throws {InputError} when there is no adapter, or none of the wanted name.
+ * @throws {InputError} when there is no adapter, or none of the wanted name, or no such schedule.
  * @throws {DeviceError} when the adapter gives no device.
  */
 export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
+  const asked = options.matmul;
+  if (typeof asked === "string") matmulSchedule(asked, "matmul");
   const adapter = await findAdapter(options.adapter);
   const info = describeAdapter(adapter);
+  const matmul = (typeof asked === "function" ? asked(info) : asked) ?? defaultMatmul(info);
   const requiredLimits: Record<string, number> = {};
   for (const limit of WANTED_LIMITS) requiredLimits[limit] = adapter.limits[limit];
   // A 2 GiB storage buffer cannot be bound in whole anyway, and some drivers refuse the odd last byte.
@@ -146,7 +177,7 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   const device = await adapter.requestDevice(wish).catch((error) => {
     throw new DeviceError(`${info.description || "the adapter"} gave no device: ${oneLine(error)}`);
   });
-  return new Gpu(device, info);
+  return new Gpu(device, info, matmul);
 }
 
 async function findAdapter(name?: string): Promise<GPUAdapter> {

@@ -2,11 +2,13 @@
 // Columns at or beyond n are written as zeros (the padding every matrix row promises).
 // What a product does not need is decided when the pipeline is built: a software adapter would run both sides of an `if`.
 struct Shape {
-  m: u32, n: u32, k: u32,
+  m: u32, n: u32,
+  k: u32, k_last: u32, // inner size of each product along z, and of the last one
   a_stride4: u32, b_stride4: u32, c_stride4: u32,
   a_start4: u32, b_start4: u32, c_start4: u32,
   a_batch4: u32, b_batch4: u32, c_batch4: u32,
   tiles_n: u32, tiles: u32, band: u32,
+  sums_slice4: u32,
   alpha: f32,
 }
 @group(0) @binding(5) var<uniform> s: Shape;
@@ -14,6 +16,11 @@ override HAS_BIAS: u32;
 override HAS_RESIDUAL: u32;
 override ACCUMULATE: u32;
 override ACTIVATION: u32;
+
+// How far product z of `count` walks; the last slice of a split k may be shorter.
+fn inner_size(z: u32, count: u32) -> u32 {
+  return select(s.k, s.k_last, z + 1u == count);
+}
 
 fn bias_at(column4: u32) -> vec4f {
   if (HAS_BIAS == 1u) { return bias[column4]; }

@@ -1,5 +1,6 @@
 // C = A^T B: c[m,n] = sum_k a[k,m] b[k,n]. A is [k,m], B is [k,n], C is [m,n]; the gradient of a linear layer's weight.
-// Also column sums of A (the gradient of the bias) where COLUMN_SUMS is 1: the first tile column has all of A in hand anyway.
+// Also column sums of A (the gradient of the bias), added to `sums` where COLUMN_SUMS is 1 and, of a split k, stored slice by slice
+// where it is 2: the first tile column has all of A in hand anyway.
 // One invocation owns a block of $TM x $TN results and walks k four rows at a time; rows past the end count as zeros
 // (RAGGED: there are some).
 @group(0) @binding(0) var<storage, read> a: array<$A>;
@@ -15,9 +16,9 @@ $FUNCTIONS
 $EPILOGUE
 $BLOCK
 
-fn a_or_zero(i: u32, row: u32) -> vec4f {
+fn a_or_zero(i: u32, row: u32, rows: u32) -> vec4f {
   if (RAGGED == 0u) { return vec4f(a[i]); }
-  return f32(row < s.k) * vec4f(a[i]);
+  return f32(row < rows) * vec4f(a[i]);
 }
 
 @compute @workgroup_size(8)
@@ -29,6 +30,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   if (tile >= s.tiles || m0 >= s.m) { return; }
   let a0 = s.a_start4 + id.z * s.a_batch4;
   let b0 = s.b_start4 + id.z * s.b_batch4;
+  let rows = inner_size(id.z, groups.z);
   #repeat p $TM4
   let a_column{p} = a0 + min(m0 / 4u + {p}u, s.a_stride4 - 1u);
   #repeat q $TN4
@@ -42,15 +44,15 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   #repeat q $TN4
   let b_column{q} = b0 + min(n0 / 4u + {q}u, s.b_stride4 - 1u);
   #end
-  for (var k = 0u; k < s.k; k += 4u) {
+  for (var k = 0u; k < rows; k += 4u) {
     #repeat r 4
-    let row{r} = min(k + {r}u, s.k - 1u);
+    let row{r} = min(k + {r}u, rows - 1u);
     #end
     #repeat p $TM4
     #repeat r 4
-    let a{p}_{r} = a_or_zero(a_column{p} + row{r} * s.a_stride4, k + {r}u);
+    let a{p}_{r} = a_or_zero(a_column{p} + row{r} * s.a_stride4, k + {r}u, rows);
     #end
-    if (COLUMN_SUMS == 1u) { sum{p} += (a{p}_0 + a{p}_1) + (a{p}_2 + a{p}_3); }
+    if (COLUMN_SUMS != 0u) { sum{p} += (a{p}_0 + a{p}_1) + (a{p}_2 + a{p}_3); }
     #end
     #repeat q $TN4
     #repeat r 4
@@ -65,7 +67,10 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     #end
   }
   #repeat p $TM4
-  if (COLUMN_SUMS == 1u && n0 == 0u && m0 + {p}u * 4u < s.m) { sums[m0 / 4u + {p}u] += sum{p}; }
+  if (n0 == 0u && m0 + {p}u * 4u < s.m) {
+    if (COLUMN_SUMS == 1u) { sums[m0 / 4u + {p}u] += sum{p}; }
+    if (COLUMN_SUMS == 2u) { sums[id.z * s.sums_slice4 + m0 / 4u + {p}u] = sum{p}; }
+  }
   #end
   #repeat q $TN4
   {

@@ -10,7 +10,7 @@ import { InputError } from "../errors.ts";
 import type { Tape } from "../gpu/tape.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { dotRows } from "../matmul/dot_rows.ts";
-import { linear } from "../matmul/matmul.ts";
+import { linear } from "../matmul/linear.ts";
 import type { PolicyConfig } from "./config.ts";
 import type { Parameters } from "./parameters.ts";
 import { type StoredSpec, storedSpec } from "./storage.ts";

@@ -15,7 +15,7 @@ import { embedding, type EntryLists } from "../embedding/embedding.ts";
 import { InputError } from "../errors.ts";
 import type { Tape } from "../gpu/tape.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { linear } from "../matmul/matmul.ts";
+import { linear } from "../matmul/linear.ts";
 import { norm } from "../norm/norm.ts";
 import { add } from "../residual/add.ts";
 import { rotate } from "../rope/rope.ts";

@@ -1,7 +1,7 @@
 /**
  * What is measured: the adapter's roofs, every kernel as training uses it, whole training steps, the Fisher pass, generation.
  */
-import type { MatmulSchedule } from "../../kernels/matmul/matmul.ts";
+import { MATMUL_SCHEDULES } from "../../kernels/gpu/device.ts";
 import { parameterCount } from "../../kernels/policy/config.ts";
 import { CHAINS, STEPS_PER_TURN } from "../../kernels/roof/roof.ts";
 import {
@@ -60,11 +60,6 @@ export interface CaseOptions {
   /** Model and tokenizer of llama2.c that tell stories. */
   readonly stories?: { readonly model: string; readonly tokenizer: string };
 }
-
-/** All schedules; the compiler objects when one is missing. */
-const SCHEDULES = Object.keys(
-  { textures: true, registers: true, tiled: true } satisfies Record<MatmulSchedule, true>,
-) as MatmulSchedule[];
 
 const WEBGPU_PEERS = ["jax-js", "tfjs"];
 const ALL_PEERS = [...WEBGPU_PEERS, "torch"];
@@ -128,7 +123,10 @@ function squares(n: number): Case[] {
       task,
       work: { flops: 2 * n ** 3 },
       peers: form === "nn" ? ALL_PEERS : ["torch"],
-      variants: SCHEDULES.map((schedule) => ({ label: schedule, task: { ...task, schedule } })),
+      variants: MATMUL_SCHEDULES.map((schedule) => ({
+        label: schedule,
+        task: { ...task, schedule },
+      })),
     };
   });
 }

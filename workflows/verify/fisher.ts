@@ -9,7 +9,7 @@ import { readFloats, readTensors } from "../../kernels/gpu/readback.ts";
 import { Tape } from "../../kernels/gpu/tape.ts";
 import { persistent, Tensor, upload } from "../../kernels/gpu/tensor.ts";
 import { crossEntropy } from "../../kernels/losses/cross_entropy.ts";
-import { linear } from "../../kernels/matmul/matmul.ts";
+import { linear } from "../../kernels/matmul/linear.ts";
 import { loadParameters, type Parameters } from "../../kernels/policy/parameters.ts";
 import type { TokenBatch, TokenExample } from "../data/batch.ts";
 import { padBatch } from "../data/pack/assemble.ts";

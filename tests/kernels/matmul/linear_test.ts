@@ -3,7 +3,7 @@
  */
 import type { Gpu } from "../../../kernels/gpu/device.ts";
 import { Tape } from "../../../kernels/gpu/tape.ts";
-import { linear } from "../../../kernels/matmul/matmul.ts";
+import { linear } from "../../../kernels/matmul/linear.ts";
 import { assert, assertEquals } from "../../assert.ts";
 import * as reference from "../../reference/matmul.ts";
 import { add } from "../../reference/numbers.ts";

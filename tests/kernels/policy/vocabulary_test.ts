@@ -9,7 +9,7 @@ import { klDivergence } from "../../../kernels/losses/kl_divergence.ts";
 import { loadParameters } from "../../../kernels/policy/parameters.ts";
 import { languageModelHead } from "../../../kernels/policy/transformer.ts";
 import { overVocabulary, type TokenPart } from "../../../kernels/policy/vocabulary.ts";
-import { linear } from "../../../kernels/matmul/matmul.ts";
+import { linear } from "../../../kernels/matmul/linear.ts";
 import { embedding, sortByEntry } from "../../../kernels/embedding/embedding.ts";
 import { sumInto } from "../../../kernels/reduce/sum.ts";
 import { assert, assertEquals } from "../../assert.ts";

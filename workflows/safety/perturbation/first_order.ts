@@ -17,7 +17,7 @@ import { InputError } from "../../../kernels/errors.ts";
 import { readTensors } from "../../../kernels/gpu/readback.ts";
 import { persistent, type Tensor, upload } from "../../../kernels/gpu/tensor.ts";
 import { crossEntropy } from "../../../kernels/losses/cross_entropy.ts";
-import { linear } from "../../../kernels/matmul/matmul.ts";
+import { linear } from "../../../kernels/matmul/linear.ts";
 import { TokenTensors } from "../../../kernels/policy/batch.ts";
 import { Parameters } from "../../../kernels/policy/parameters.ts";
 import { languageModelHead, transformer } from "../../../kernels/policy/transformer.ts";

@@ -12,7 +12,7 @@ import type { Gpu } from "../../../kernels/gpu/device.ts";
 import { readFloats, readTensors } from "../../../kernels/gpu/readback.ts";
 import { Tape } from "../../../kernels/gpu/tape.ts";
 import { persistent, type Tensor, upload } from "../../../kernels/gpu/tensor.ts";
-import { linear } from "../../../kernels/matmul/matmul.ts";
+import { linear } from "../../../kernels/matmul/linear.ts";
 import { adamw, createKnobs } from "../../../kernels/optimizer/optimizer.ts";
 import { knobValues } from "../../../kernels/optimizer/schedule.ts";
 import { TokenTensors } from "../../../kernels/policy/batch.ts";
