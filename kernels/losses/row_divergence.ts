@@ -44,13 +44,15 @@ export interface RowDivergenceOptions {
   readonly kind?: RowDivergence;
   /** Factor of values and gradients; default 1. */
   readonly scale?: number;
+  /** No gradient for the first rows: they are a goal, not something to be moved towards the second. Default false. */
+  readonly detachFirst?: boolean;
   /** Element type of d_logits, as in `crossEntropy`. */
   readonly gradient?: DType;
 }
 
 /**
  * value_i = scale weights_i D(softmax(logits[first_i]), softmax(logits[second_i])), [couples], in nats, for logits [rows, vocab].
- * Backward: d_logits of both rows.
+ * Backward: d_logits of both rows, or of the second alone.
  * @throws {InputError} when the lists are not three vectors of one length.
  */
 export function rowDivergence(
@@ -59,7 +61,7 @@ export function rowDivergence(
   { first, second, weights }: RowCouples,
   options: RowDivergenceOptions = {},
 ): Tensor {
-  const { kind = "kl", scale = 1, gradient = "f32" } = options;
+  const { kind = "kl", scale = 1, detachFirst = false, gradient = "f32" } = options;
   checkVector("rowDivergence", weights);
   const couples = weights.columns;
   for (const rows of [first, second]) {
@@ -94,7 +96,7 @@ export function rowDivergence(
         kernel: backward({ D: d_logits }),
         bindings: { ...inputs, d_logits },
         uniforms,
-        overrides: { ...overrides, KIND },
+        overrides: { ...overrides, KIND, DETACHED: Number(detachFirst) },
         groups,
         loops,
         flops: 18 * couples * logits.columns,

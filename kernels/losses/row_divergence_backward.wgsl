@@ -1,7 +1,7 @@
 // d_logits[first[i]] += weights[i] * dD_i / d first, d_logits[second[i]] likewise; no row is named twice. With l = log(p / q):
 //   KL: p (l - KL), q - p        Jeffreys: p (l - KL(p||q)) + p - q, q (-l - KL(q||p)) + q - p
 //   Jensen-Shannon: p (log(p/m) - KL(p||m)) / 2, q (log(q/m) - KL(q||m)) / 2
-// Shapes as in row_divergence.wgsl; d_logits like logits. One workgroup owns a couple.
+// Shapes as in row_divergence.wgsl; d_logits like logits. One workgroup owns a couple. DETACHED: the first rows count as given.
 @group(0) @binding(0) var<storage, read> logits: array<vec4f>;
 @group(0) @binding(1) var<storage, read> first: array<u32>;
 @group(0) @binding(2) var<storage, read> second: array<u32>;
@@ -11,6 +11,7 @@
 struct Shape { couples: u32, rows: u32, columns: u32, columns4: u32, scale: f32 }
 @group(0) @binding(6) var<uniform> shape: Shape;
 override KIND: u32 = 0u;
+override DETACHED: bool = false;
 $ROW_FUNCTIONS
 $ONLINE
 $DIVERGENCE
@@ -46,7 +47,9 @@ fn main(
       d_q = 0.5 * q * (log_to_mean(-l) - sums.y);
     }
     let inside = vec4u(4u * c) + vec4u(0u, 1u, 2u, 3u) < vec4u(shape.columns);
-    d_logits[start_p + c] = $D(vec4f(d_logits[start_p + c]) + select(vec4f(0.0), weight * d_p, inside));
+    if (!DETACHED) {
+      d_logits[start_p + c] = $D(vec4f(d_logits[start_p + c]) + select(vec4f(0.0), weight * d_p, inside));
+    }
     d_logits[start_q + c] = $D(vec4f(d_logits[start_q + c]) + select(vec4f(0.0), weight * d_q, inside));
   }
 }

@@ -11,6 +11,9 @@ export const ADVERSARIES = ["blind", "generator", "search"] as const;
 /** One of {@linkcode ADVERSARIES}. */
 export type Adversary = (typeof ADVERSARIES)[number];
 
+/** Which side of Eq. 10's KL learns: what is said to the perturbed request alone, or both as printed. */
+export const KL_GRADIENTS = ["perturbed", "both"] as const;
+
 /** How perturbations are looked for. */
 export interface ImaginationConfig {
   /** Who looks for them. */
@@ -23,6 +26,8 @@ export interface ImaginationConfig {
   readonly inner_steps: number;
   /** Learning rate of the generator. */
   readonly generator_learning_rate: number;
+  /** Which side of Eq. 10's KL learns. */
+  readonly kl_gradient: (typeof KL_GRADIENTS)[number];
 }
 
 const settings = z.strictObject({
@@ -38,6 +43,9 @@ const settings = z.strictObject({
   ),
   generator_learning_rate: z.number().gt(0).lte(1).default(1e-2).describe(
     "learning rate of the generator, the faster of the two time scales",
+  ),
+  kl_gradient: z.enum(KL_GRADIENTS).default("perturbed").describe(
+    "which side of Eq. 10's KL learns: what is said to the perturbed request alone, or both as printed, which softens the plain answer",
   ),
 });
 

@@ -27,6 +27,11 @@ export interface CounterfactualOptions {
   readonly source: PerturbationSource | null;
   /** Share of the KL; the rest is the hidden loss. Default 0.5, Eq. 9. */
   readonly klShare?: number;
+  /**
+   * What the policy says to h counts as given. In print (Eq. 10, the default here) theta stands on both sides, and the cheapest way
+   * to agree is to answer h less decidedly: measured in the nursery, that undoes refusals of plain requests.
+   */
+  readonly detachOriginal?: boolean;
 }
 
 /** Counterfactual imagination as a term. */
@@ -89,13 +94,13 @@ export class CounterfactualTerm implements Term {
   /** Records both parts on the shared logits. */
   record(tape: Tape, context: TermContext): void {
     const { logits, tokens, firstRow, gradient, metrics, index } = context;
-    const { length, slots, couples, klShare = 0.5 } = this.#options;
+    const { length, slots, couples, klShare = 0.5, detachOriginal } = this.#options;
     this.#firstToken = firstRow * length;
     const shapes = shapesOf(tokens.rows * length, couples);
     this.#staged = new Staged(tape.gpu, "counterfactual", slots, shapes);
     const staged = this.#staged.tensors;
     if (klShare > 0) {
-      const kl = rowDivergence(tape, logits, staged, { gradient });
+      const kl = rowDivergence(tape, logits, staged, { gradient, detachFirst: detachOriginal });
       sumInto(tape, kl, metrics, index, { accumulate: true });
       sumInto(tape, kl, metrics, index + 1, { accumulate: true, scale: 1 / klShare });
     }

@@ -149,6 +149,7 @@ export function stageObjective(
         rows: source?.rows ?? shape.rows,
         couples,
         weight: weights.ci,
+        detachOriginal: stage.imagination.kl_gradient === "perturbed",
         source,
       }),
     );

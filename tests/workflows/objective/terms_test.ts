@@ -60,11 +60,12 @@ function sampled(): SampledBatch {
 }
 
 const shape = { rows: 4, length: LENGTH, slots: 1 };
-const counterfactual = (weight: number, klShare?: number) =>
+const counterfactual = (weight: number, klShare?: number, detachOriginal?: boolean) =>
   new CounterfactualTerm({
     ...shape,
     weight,
     klShare,
+    detachOriginal,
     couples: 24,
     source: { rows: 4, couples: 24, batch: perturbed },
   });
@@ -195,7 +196,13 @@ Deno.test("a step over all terms is one submission, and its gradient the sum of 
   frozen.destroy();
 });
 
-Deno.test("counterfactual imagination: KL and hidden loss with the gradient of the float64 policy", async () => {
+for (const detached of [false, true]) {
+  const title = detached ? ", the plain context given" : "";
+  Deno.test(`counterfactual imagination: KL and hidden loss with the gradient of the float64 policy${title}`, () =>
+    checkCounterfactual(detached));
+}
+
+async function checkCounterfactual(detached: boolean): Promise<void> {
   const parameters = await tinyPolicy(1);
   const policy = toPolicy(initialWeights(TINY_POLICY, 1));
   const { tokens, original, perturbed: others, weights } = perturbed();
@@ -211,7 +218,7 @@ Deno.test("counterfactual imagination: KL and hidden loss with the gradient of t
     const [p, q] = [row(original[i]), row(others[i])];
     const there = klPolicyPrior(p, q, [1], VOCAB, 1);
     kl += w / klTotal * there.loss;
-    add(original[i], there.d_logits, 0.5 * w / klTotal);
+    if (!detached) add(original[i], there.d_logits, 0.5 * w / klTotal);
     add(others[i], klPriorPolicy(q, p, [1], VOCAB, 1).d_logits, 0.5 * w / klTotal);
   });
   const scored = tokens.weights.reduce((a, b) => a + b, 0);
@@ -225,7 +232,7 @@ Deno.test("counterfactual imagination: KL and hidden loss with the gradient of t
   )
     .forEach((d, i) => d_logits[i] += d);
   const want = backward(policy, tokens, activations, d_logits).parameters;
-  const objective = { rho: 0, prior: null, weight: 0, terms: [counterfactual(1)] };
+  const objective = { rho: 0, prior: null, weight: 0, terms: [counterfactual(1, 0.5, detached)] };
   const { gradient, metrics: { terms } } = await stepOnce(parameters, { objective });
   for (const [name, g] of gradient) {
     const error = relativeError(g, want.get(name)!);
@@ -234,7 +241,7 @@ Deno.test("counterfactual imagination: KL and hidden loss with the gradient of t
   const got = ["loss", "kl", "hidden"].map((name) => terms![`counterfactual/${name}`]);
   assert(relativeError(got, [0.5 * kl + 0.5 * hidden, kl, hidden]) < 5e-6, `${got}`);
   parameters.destroy();
-});
+}
 
 Deno.test("the capacitor's gradient is the score function's in float64, its loss the measured cost", async () => {
   const parameters = await tinyPolicy(1);

@@ -197,6 +197,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
       "../stages/gate_test.ts: the decisions differ",
     ]),
   ),
+  "stages.imagination.kl_gradient": "../objective/terms_test.ts: the gradient differs",
   "gate.max_rollbacks": "gate_test.ts: a run that is rolled back",
   "gate.rollback_learning_rate_ratio": "gate_test.ts: a run that is rolled back",
   "gate.temperature": "as the exam's, below",
