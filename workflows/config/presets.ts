@@ -1,6 +1,7 @@
 /**
  * Configurations that come with the toolkit, as YAML texts, so that they read as an example to start from.
  */
+import hh from "./presets/hh.yaml" with { type: "text" };
 import hhImprint from "./presets/hh-imprint.yaml" with { type: "text" };
 import nurseryFull from "./presets/nursery-full.yaml" with { type: "text" };
 import nursery from "./presets/nursery.yaml" with { type: "text" };
@@ -15,4 +16,5 @@ export const PRESETS: Readonly<Record<string, string>> = {
   "nursery-full": nurseryFull,
   stories,
   "hh-imprint": hhImprint,
+  hh,
 };

@@ -2,6 +2,7 @@
  * Parts of the training configuration that belong to INFANT's programme: the objective's terms, the world model, the certificate, the
  * gate.
  */
+import type { DataConfig } from "./data.ts";
 import type { PreferenceLoss } from "../../kernels/losses/preference.ts";
 
 /** Weights of the objective's five terms (INFANT Eq. 6), each at least 0. */
@@ -40,6 +41,12 @@ export interface CapacitorConfig {
 
 /** The world model M_phi (INFANT Eq. 25), built before the first stage that needs it. */
 export interface WorldModelConfig {
+  /** Labelled replies: the nursery's, or a file's. */
+  readonly data: DataConfig;
+  /** In files: labels say what is safe, or of two replies the rejected one counts as unsafe. */
+  readonly labels: "given" | "preference";
+  /** In files: the safe reply that is always at hand. */
+  readonly refusal: string;
   /** Replies made for the purpose. */
   readonly proposals: number;
   /** Replies of the policy itself. */
@@ -54,6 +61,20 @@ export interface WorldModelConfig {
   readonly false_positive_rate: number;
 }
 
+/** Prompts in the place of the nursery's dialogues, and who judges the replies. */
+export interface CertificatePrompts {
+  /** Data file of prompts. */
+  readonly data: string;
+  /** Its column that holds them; null: as its format says. */
+  readonly column: string | null;
+  /** A harm classifier (`.json`) or a pattern set (`.yaml`). */
+  readonly judge: string;
+  /** A reply is harmful above this, in (0, 1). */
+  readonly threshold: number;
+  /** Labelled texts on which the judge's errors are counted. */
+  readonly labels: string;
+}
+
 /** The certificate at the end of a run. */
 export interface CertificateConfig {
   /** Harmful dialogues, over all mixes. */
@@ -62,6 +83,10 @@ export interface CertificateConfig {
   readonly delta: number;
   /** Granted when every certified bound is at most this, in (0, 1). */
   readonly limit: number;
+  /** Real prompts and their judge; null: the nursery and its oracle. */
+  readonly prompts: CertificatePrompts | null;
+  /** Longest reply in tokens. */
+  readonly max_new_tokens: number;
   /** Forbidden patterns that are worn too: a set of the toolkit's, a file, or null. */
   readonly patterns: string | null;
 }

@@ -5,9 +5,9 @@
  * (`deno task schema`) lets editors complete and check configuration files.
  */
 import { z } from "zod";
-import { FORMAT_NAMES } from "../data/formats/detect.ts";
 import { type StageConfig, stageWeights, type TermWeights, type TrainConfig } from "./config.ts";
 import { capacitorSchema, certificateSchema, worldModelSchema } from "./capacitor_schema.ts";
+import { dataSchema } from "./data_schema.ts";
 import { gateSchema } from "./gate_schema.ts";
 import { imaginationSchema } from "./imagination_schema.ts";
 import { plasticitySchema, preferenceSchema, weightsSchema } from "./objective_schema.ts";
@@ -18,50 +18,6 @@ const whole = (min: number): z.ZodInt => z.int().min(min);
 const fraction = (): z.ZodNumber => z.number().min(0).max(1);
 /** A number in [0, 1). */
 const below1 = (): z.ZodNumber => z.number().min(0).lt(1);
-
-const source = {
-  file_type: z.enum(["auto", "jsonl", "json", "csv", "tsv", "parquet", "text"]).default("auto")
-    .describe("how the files are written; auto goes by their endings"),
-  separator: z.string().min(1).nullable().default(null)
-    .describe("what stands between the documents of a text file; null: <|endoftext|>"),
-  format: z.enum(["auto", ...FORMAT_NAMES]).default("auto")
-    .describe("what a row means; auto goes by the names of the columns"),
-  columns: z.record(z.string(), z.string()).default({})
-    .describe("the file's own column names by the toolkit's, e.g. prompt: question"),
-  preference: z.enum(["helpful", "harmless"]).nullable().default(null)
-    .describe("which of PKU-SafeRLHF's two preferences decides; other data have one"),
-  on_empty: z.enum(["error", "drop"]).default("error")
-    .describe(
-      "a row with an empty text, prompt or reply: stop there, or leave it out and count it",
-    ),
-  limit: whole(1).nullable().default(null).describe("use only the first N examples"),
-  streaming: z.boolean().default(false).describe(
-    "read the data while training, with bounded memory, instead of once at the start",
-  ),
-};
-
-const fileData = z.strictObject({
-  path: z.string().min(1).describe("data file or folder"),
-  ...source,
-}).describe("examples from a file");
-
-const hubData = z.strictObject({
-  hub: z.string().regex(/^[\w.-]+\/[\w.-]+$/).describe(
-    "dataset on the Hugging Face hub, owner/name",
-  ),
-  revision: z.string().min(1).default("main").describe("branch, tag or commit"),
-  subset: z.string().min(1).nullable().default(null)
-    .describe("folder inside the dataset, for those that have several; null: all"),
-  split: z.string().min(1).default("train").describe("which split of the dataset"),
-  ...source,
-}).describe("examples from the hub");
-
-/** Where examples come from: the embedded world, a file, or a dataset on the hub. */
-const dataSchema = z.union([
-  z.literal("nursery").describe("the embedded world"),
-  fileData,
-  hubData,
-]);
 
 const fisherSchema = z.strictObject({
   kind: z.enum(["empirical", "sampled", "synaptic"]).default("empirical").describe(

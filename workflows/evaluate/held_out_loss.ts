@@ -20,6 +20,24 @@ export async function heldOutLoss(
   parameters: Parameters,
   batches: readonly TokenBatch[],
 ): Promise<number | null> {
+  return (await heldOutScores(parameters, batches))?.loss ?? null;
+}
+
+/** How well tokens that were not trained on are predicted. */
+export interface HeldOutScores {
+  /** Cross-entropy per token of weight 1, nats. */
+  readonly loss: number;
+  /** Scored tokens that were the most likely ones. */
+  readonly correct: number;
+  /** Tokens with a weight above 0. */
+  readonly scored: number;
+}
+
+/** Loss and right predictions over batches of one shape; null when there are none. One read-back. */
+export async function heldOutScores(
+  parameters: Parameters,
+  batches: readonly TokenBatch[],
+): Promise<HeldOutScores | null> {
   const total = batches.reduce((sum, batch) => sum + totalWeight(batch), 0);
   if (!(total > 0)) return null;
   const { gpu, config } = parameters;
@@ -32,14 +50,17 @@ export async function heldOutLoss(
     tape.noGrad(() => {
       const hidden = transformer(tape, parameters, tokens, { rope });
       const logits = languageModelHead(tape, parameters, hidden);
-      const { value } = crossEntropy(tape, logits, tokens.targets, tokens.weights);
+      const { value, correct } = crossEntropy(tape, logits, tokens.targets, tokens.weights);
       sumInto(tape, value, loss, 0, { accumulate: true });
+      sumInto(tape, correct, loss, 1, { accumulate: true });
     });
     for (const batch of batches) {
       tokens.upload(batch, { weightScale: 1 / total });
       tape.run();
     }
-    return (await readFloats(gpu, loss))[0];
+    const [nats, correct] = await readFloats(gpu, loss);
+    const scored = batches.reduce((n, { weights }) => n + weights.filter((w) => w > 0).length, 0);
+    return { loss: nats, correct, scored };
   } finally {
     tape.destroy();
     tokens.destroy();

@@ -5,6 +5,8 @@
  * dialogues in the time of ten. What two metrics ask alike is asked once.
  */
 import type { Parameters } from "../../kernels/policy/parameters.ts";
+import { InputError } from "../../kernels/errors.ts";
+import type { TokenPair } from "../data/tokenise/tokenise.ts";
 import type { Tokenizer } from "../data/tokenizers/tokenizer.ts";
 import type { Dialogue } from "../nursery/dialogue.ts";
 import { evalDialogues } from "../nursery/exam.ts";
@@ -18,10 +20,22 @@ export type Replies = readonly (readonly string[])[];
 
 /** Whoever is examined: a policy, one that wears the value capacitor, a control. */
 export interface Examinee {
-  /** Answers each dialogue's prompt; the dialogue's own last turn is not looked at. */
-  answer(dialogues: readonly Dialogue[]): Replies | Promise<Replies>;
+  /** Answers each dialogue's prompt; the dialogue's own last turn is not looked at. Absent: it does not speak the nursery's words. */
+  readonly answer?: (dialogues: readonly Dialogue[]) => Replies | Promise<Replies>;
   /** The policy itself, for metrics that are not about the nursery; absent: there is none. */
   readonly policy?: ExaminedPolicy;
+  /** Replies that people have compared, for metrics of real text; absent: there are none. */
+  readonly pairs?: HeldOutPairs;
+}
+
+/** Preference pairs that no training and no report sees. */
+export interface HeldOutPairs {
+  /** The pairs. */
+  readonly list: readonly TokenPair[];
+  /** Rows of the batches they are read in, an even number. */
+  readonly rows: number;
+  /** Tokens of a row; every reply fits with its prompt. */
+  readonly length: number;
 }
 
 /** A policy on the GPU and how it reads text. */
@@ -73,8 +87,24 @@ export class Examination {
     return this.#examinee.policy ?? null;
   }
 
-  /** The policy's replies to dialogues, as words. */
+  /** Replies that people have compared, or null. */
+  get pairs(): HeldOutPairs | null {
+    return this.#examinee.pairs ?? null;
+  }
+
+  /** Whether it speaks the nursery's words. */
+  get speaks(): boolean {
+    return this.#examinee.answer !== undefined;
+  }
+
+  /** The policy's replies to dialogues, as words. @throws {InputError} when it does not speak the nursery's words. */
   answer(dialogues: readonly Dialogue[]): Promise<Replies> {
+    if (!this.speaks) {
+      throw new InputError(
+        "this metric is about the nursery, whose words the policy does not speak: use preference and prediction, or " +
+          "metrics of your own (extensions)",
+      );
+    }
     return new Promise((resolve, reject) => {
       this.#questions.push({ dialogues, resolve, reject });
       if (this.#questions.length === 1) queueMicrotask(() => this.#ask());
@@ -85,7 +115,7 @@ export class Examination {
     const questions = this.#questions;
     this.#questions = [];
     try {
-      const replies = await this.#examinee.answer(questions.flatMap((q) => q.dialogues));
+      const replies = await this.#examinee.answer!(questions.flatMap((q) => q.dialogues));
       let at = 0;
       for (const { dialogues, resolve } of questions) {
         resolve(replies.slice(at, at += dialogues.length));

@@ -102,12 +102,10 @@ export async function measureMaturity(
   // Begun together, so that their questions reach the policy together.
   const [metrics, violations] = await Promise.all([
     Promise.all(names.map(async (name) => [name, measured(name, await metric(name)(exam))])),
-    Promise.all(
-      environments().map(async ({ name }) => {
-        const judged = await exam.environment(name, true, ENVIRONMENT_TIMES);
-        return [name, rateOf(count(judged, (j) => j.verdict.violation).k, judged.length)];
-      }),
-    ),
+    Promise.all((exam.speaks ? environments() : []).map(async ({ name }) => {
+      const judged = await exam.environment(name, true, ENVIRONMENT_TIMES);
+      return [name, rateOf(count(judged, (j) => j.verdict.violation).k, judged.length)];
+    })),
   ]);
   return { metrics: Object.fromEntries(metrics), violations: Object.fromEntries(violations) };
 }

@@ -22,6 +22,7 @@ export * from "./environments.ts";
 export * from "./rates.ts";
 export * from "./examination.ts";
 export * from "./maturity.ts";
+export * from "./text_metrics.ts";
 export * from "./gate.ts";
 export * from "./audit.ts";
 export * from "./programme.ts";

@@ -13,6 +13,7 @@ import {
   issueCertificate,
   writeCertificate,
 } from "../safety/certificate/issue.ts";
+import { PROMPTS } from "../safety/certificate/prompts.ts";
 import { loadWeights } from "./policy_source.ts";
 import type { Run } from "./session.ts";
 import { openWorldModel, worldModelFolder } from "./world_model.ts";
@@ -34,8 +35,9 @@ export async function closeRun(run: Run, checkpoint: string): Promise<Certificat
 }
 
 async function examineWorn(run: Run, checkpoint: string): Promise<void> {
-  const { gpu, judge, scores, report, request: { config, folder, stopped } } = run;
-  if (!config.evaluate || stopped() || WORN in scores) return;
+  const { gpu, judge, scores, stages, report, request: { config, folder, stopped } } = run;
+  const nursery = stages.some(({ stage }) => stage.data === "nursery");
+  if (!config.evaluate || !nursery || stopped() || WORN in scores) return;
   const { dialogues, temperature, max_new_tokens: maxNew } = config.evaluate;
   const policy = loadParameters(gpu, await loadWeights(checkpoint), { trainable: false });
   const options = { safeActions: NURSERY_SAFE_ACTIONS, maxNew };
@@ -63,7 +65,7 @@ async function certifyRun(
 ): Promise<Certificate | null> {
   const { certificate: settings, seed } = config;
   if (!settings) return null;
-  const { dialogues, delta, limit, patterns } = settings;
+  const { dialogues, delta, limit, patterns, prompts, max_new_tokens: maxNewTokens } = settings;
   const issued = await issueCertificate(gpu, {
     subject: {
       model,
@@ -71,8 +73,16 @@ async function certifyRun(
       capacitor: worn ? worldModelFolder(folder) : null,
       patterns,
     },
-    settings: { ...CERTIFICATE_DEFAULTS, dialogues, delta, limit, seed },
-    prompts: null,
+    settings: {
+      ...CERTIFICATE_DEFAULTS,
+      ...(prompts && { mixes: [PROMPTS] }),
+      dialogues,
+      delta,
+      limit,
+      seed,
+      maxNewTokens,
+    },
+    prompts,
   });
   await writeCertificate(certificatePath(folder), issued);
   const { granted, statement, digest } = issued;

@@ -4,9 +4,17 @@
 import type { DataSource, FileData, HubData } from "../config/config.ts";
 import type { DatasetOptions } from "../data/dataset.ts";
 import type { FormatOptions } from "../data/formats/normalise.ts";
+import type { TaskRow } from "../data/formats/rows.ts";
+import { rowKey, sideOf } from "../data/order/split.ts";
 
 /** Share of a data file that is held out, by a hash of each row. */
 export const HELD_OUT = 0.1;
+
+/** Whether a held-out row is for gates; the others are for what is reported. A number that decides is never one that is reported. */
+export function decides(row: TaskRow): boolean {
+  return sideOf(rowKey(row), { validation: 0.5, seed: 1 }) === "validation";
+}
+
 /** Keys of the configuration that say how files are found and read. */
 export function datasetOptions(data: FileData | HubData): DatasetOptions {
   const { file_type, separator } = data;

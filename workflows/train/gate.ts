@@ -4,8 +4,7 @@
 import { hash32 } from "../data/random.ts";
 import { nurseryReplies } from "../evaluate/nursery_exam.ts";
 import type { Parameters } from "../../kernels/policy/parameters.ts";
-import type { Dialogue } from "../nursery/dialogue.ts";
-import { Examination } from "../stages/examination.ts";
+import { Examination, type Examinee, type HeldOutPairs } from "../stages/examination.ts";
 import { type Maturity, measureMaturity } from "../stages/maturity.ts";
 import type { GateEntry, ReferenceEntry } from "../stages/programme.ts";
 import type { Run } from "./session.ts";
@@ -23,13 +22,23 @@ export async function measurePolicy(
   const { dialogues, temperature, max_new_tokens } = gate!;
   const fresh = hash32(seed, "gate", run.audit.entries.length);
   const settings = { temperature, max_new_tokens, seed: fresh, onProgress: () => !stopped() };
-  const examinee = {
-    answer: (asked: readonly Dialogue[]) => nurseryReplies(parameters, asked, settings),
+  const speaks = run.stages.some(({ stage }) => stage.data === "nursery");
+  const examinee: Examinee = {
+    ...(speaks && { answer: (asked) => nurseryReplies(parameters, asked, settings) }),
     policy: { parameters, tokenizer: run.tokenizer },
+    pairs: decidingPairs(run),
   };
   const exam = new Examination(examinee, { split: "validation", dialogues, seed: fresh });
   const maturity = await measureMaturity(exam, metrics);
   return stopped() ? null : maturity;
+}
+
+/** The pairs that the first stage that has any holds out for gates. */
+function decidingPairs({ stages }: Run): HeldOutPairs | undefined {
+  const first = stages.find(({ data }) => data.pairs && data.pairs.deciding.length > 0);
+  if (!first) return undefined;
+  const { batch_size: rows, length } = first.stage;
+  return { list: first.data.pairs!.deciding, rows, length };
 }
 
 /** Tells a decision: a row of numbers for the record, a line for people. */

@@ -16,7 +16,7 @@ import type { Tokenizer } from "../data/tokenizers/tokenizer.ts";
 import type { CareOptions } from "../nursery/care.ts";
 import { memoryPairs, type PreferenceSource } from "../objective/pairs.ts";
 import { nurseryPair, NurseryPairs } from "./nursery_pairs.ts";
-import { datasetOptions, formatOptions, HELD_OUT } from "./data_options.ts";
+import { datasetOptions, decides, formatOptions, HELD_OUT } from "./data_options.ts";
 
 /** Most held-out pairs, and most pairs that baselines learn from. */
 const MOST_HELD_OUT = 400;
@@ -24,8 +24,10 @@ const MOST_HELD_OUT = 400;
 /** A stage's pairs. */
 export interface PairData {
   readonly source: PreferenceSource;
-  /** Never trained on. */
+  /** Never trained on, for what is reported. */
   readonly heldOut: readonly TokenPair[];
+  /** Never trained on, for gates; none in the nursery, whose oracle says more. */
+  readonly deciding: readonly TokenPair[];
   /** Some of the pairs that are trained on. */
   readonly training: readonly TokenPair[];
   /** What became of the rows, for people. */
@@ -44,6 +46,7 @@ export function nurseryPairData(stage: StageConfig, seed: number, care: CareOpti
   return {
     source: new NurseryPairs(options),
     heldOut: pairs("validation"),
+    deciding: [],
     training: pairs("train"),
     notes: [],
   };
@@ -67,6 +70,7 @@ export async function filePairData(
   const options = { maxLength: stage.length, chat: chatRenderer(tokenizer) };
   const training: TokenPair[] = [];
   const heldOut: TokenPair[] = [];
+  const deciding: TokenPair[] = [];
   for await (const row of normaliseRows(dataset, formatOptions(data), report)) {
     if (row.kind !== "preference") {
       throw new InputError(
@@ -74,9 +78,10 @@ export async function filePairData(
       );
     }
     const held = sideOf(rowKey(row), { validation: HELD_OUT }) === "validation";
-    if (held && heldOut.length >= MOST_HELD_OUT) continue;
+    const side = held ? (decides(row) ? deciding : heldOut) : training;
+    if (held && side.length >= MOST_HELD_OUT) continue;
     const pair = tokenisePair(row, tokenizer, options, report);
-    if (pair) (held ? heldOut : training).push(pair);
+    if (pair) side.push(pair);
     if (training.length === data.limit) break;
   }
   if (training.length === 0) {
@@ -99,7 +104,11 @@ export async function filePairData(
   return {
     source: memoryPairs(training, { rows, length, packing, seed, padId: tokenizer.padId ?? 0 }),
     heldOut,
+    deciding,
     training: training.slice(0, 20 * MOST_HELD_OUT),
-    notes: [`${place}: pairs: ${report}; ${heldOut.length} held out`, ...warning],
+    notes: [
+      `${place}: pairs: ${report}; ${heldOut.length} held out, ${deciding.length} for gates`,
+      ...warning,
+    ],
   };
 }

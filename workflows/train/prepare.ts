@@ -13,6 +13,7 @@ import { checkpointFolder, type CheckpointPlace } from "../run_folder.ts";
 import { type AuditEntry, AuditLog } from "../stages/audit.ts";
 import { gateThresholds } from "../stages/gate.ts";
 import { metric } from "../stages/maturity.ts";
+import "../stages/text_metrics.ts"; // registers its metrics
 import { attemptAt, attemptNames } from "../stages/programme.ts";
 import { type ReadCheckpoint, readCheckpoint } from "./checkpoint.ts";
 import { newAdapter } from "./lora.ts";
@@ -172,15 +173,14 @@ function checkWorldModel({ world_model, stages, certificate }: TrainConfig): voi
     );
   }
   const nursery = stages.some(({ data }) => data === "nursery");
-  if (world_model && !nursery) {
+  if (world_model?.data === "nursery" && !nursery) {
     throw new InputError(
-      "world_model: no stage learns from the nursery, whose oracle labels its replies: set it to null",
+      "world_model: no stage learns from the nursery: name labelled replies as world_model.data, or set it to null",
     );
   }
-  if (certificate && !nursery) {
+  if (certificate && !certificate.prompts && !nursery) {
     throw new InputError(
-      "certificate: at the end of a run it is about the nursery: set it to null, and certify with " +
-        "deno task certify --data FILE --judge FILE",
+      "certificate: no stage learns from the nursery: name certificate.prompts and their judge, or set it to null",
     );
   }
 }

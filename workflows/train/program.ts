@@ -32,6 +32,7 @@ import { knobValues, learningRate } from "../../kernels/optimizer/schedule.ts";
 import type { TokenTensors } from "../../kernels/policy/batch.ts";
 import type { Parameters } from "../../kernels/policy/parameters.ts";
 import { languageModelHead, transformer } from "../../kernels/policy/transformer.ts";
+import { overVocabulary, type TokenPart } from "../../kernels/policy/vocabulary.ts";
 import { globalNorm } from "../../kernels/reduce/global_norm.ts";
 import { ropeTable } from "../../kernels/rope/rope.ts";
 import type { TokenBatch } from "../data/batch.ts";
@@ -166,16 +167,21 @@ export class TrainProgram {
       recompute: settings.recompute,
       dropout: this.#drops ? { rate: settings.dropout, seed: tokens.seed } : null,
     };
-    const logits = languageModelHead(
-      tape,
-      parameters,
-      transformer(tape, parameters, tokens, options),
-    );
-    let firstRow = 0;
-    for (const term of this.#terms) {
-      term.record?.(tape, { ...this.#context(term), tokens, logits, firstRow });
-      firstRow += term.rows;
-    }
+    const hidden = transformer(tape, parameters, tokens, options);
+    const made = new Map<Term, Tensor>();
+    const record = (logits: Tensor, part: TokenPart) => {
+      let firstRow = 0;
+      for (const term of this.#terms) {
+        const once = (make: () => Tensor) => made.get(term) ?? made.set(term, make()).get(term)!;
+        const context = { ...this.#context(term), tokens, logits, part, once, firstRow };
+        term.record?.(tape, context);
+        firstRow += term.rows;
+      }
+    };
+    // Other terms join tokens of different rows and need all logits at once.
+    if (this.#terms.every(({ name, rows }) => name === "value_imprinting" || rows === 0)) {
+      overVocabulary(tape, parameters, hidden, record);
+    } else record(languageModelHead(tape, parameters, hidden), (perToken) => perToken);
     tape.backward();
     return tape;
   }

@@ -7,9 +7,23 @@
 import { join } from "node:path";
 import { InputError } from "../../kernels/errors.ts";
 import type { PolicyWeights } from "../../kernels/policy/config.ts";
+import type { FileData, HubData, WorldModelConfig } from "../config/config.ts";
+import { openDataset } from "../data/dataset.ts";
+import { normaliseRows } from "../data/formats/normalise.ts";
+import type { TaskRow } from "../data/formats/rows.ts";
+import { TokenisationReport } from "../data/report.ts";
+import { chatRenderer } from "../data/tokenise/chat.ts";
 import { buildNurseryWorldModel } from "../safety/capacitor/nursery_build.ts";
+import {
+  buildWorldModel,
+  type BuiltWorldModel,
+  splitReplies,
+} from "../safety/world_model/build.ts";
+import type { LabelledReply } from "../safety/world_model/examples.ts";
 import { loadWorldModel, saveWorldModel } from "../safety/world_model/files.ts";
+import { labelledRows } from "../safety/world_model/rows.ts";
 import { checkpointFolder } from "../run_folder.ts";
+import { datasetOptions, formatOptions } from "./data_options.ts";
 import { loadWeights, startingPolicy } from "./policy_source.ts";
 import { completedPlace } from "./prepare.ts";
 import type { Run } from "./session.ts";
@@ -30,19 +44,8 @@ export async function openWorldModel(run: Run, policy: PolicyWeights): Promise<b
   if (!config.world_model) return false;
   const place = worldModelFolder(folder);
   if (!audit.entries.some(({ event }) => event === "world_model")) {
-    const { proposals, own_replies, learning_rate, replies_per_step, epochs } = config.world_model;
-    report.note(`world model: learns from ${proposals} replies and ${own_replies} of each policy`);
     const prior = await priorPolicy(run);
-    const built = await buildNurseryWorldModel(gpu, {
-      start: prior,
-      policies: [prior, policy],
-      proposals,
-      ownReplies: own_replies,
-      training: { learningRate: learning_rate, repliesPerStep: replies_per_step, epochs },
-      falsePositiveRate: config.world_model.false_positive_rate,
-      seed: config.seed,
-      listener: { onMetrics: () => !stopped() },
-    });
+    const built = await build(run, config.world_model, prior, policy);
     if (stopped()) return false;
     const card = await saveWorldModel(place, { ...built, tokenizer });
     const { threshold, errors: { cells } } = card;
@@ -52,12 +55,14 @@ export async function openWorldModel(run: Run, policy: PolicyWeights): Promise<b
       threshold: threshold.value,
       false_positive_rate: threshold.flagged,
       errors: Object.fromEntries(
-        ["policy/seen", "policy/unseen", "proposal/seen", "proposal/unseen"]
-          .filter((cell) => cell in cells).map((cell) => [cell, cells[cell]]),
+        Object.entries(cells).filter(([cell]) => cell.split("/").length <= 2),
       ),
     });
-    const missed = cells["proposal/seen"]?.falseNegatives;
-    if (missed) report.note(`world model: misses ${missed.k} of ${missed.n} unsafe test replies`);
+    for (const source of ["proposal", "policy", "file"]) {
+      const missed = cells[source]?.falseNegatives;
+      if (!missed || missed.n === 0) continue;
+      report.note(`world model: misses ${missed.k} of ${missed.n} unsafe test replies (${source})`);
+    }
   }
   const { worldModel, card } = await loadWorldModel(gpu, place);
   const recorded = audit.entries.find(({ event }) => event === "world_model")?.weights;
@@ -69,6 +74,77 @@ export async function openWorldModel(run: Run, policy: PolicyWeights): Promise<b
   }
   run.judge = { worldModel, card };
   return true;
+}
+
+/** Trains it, sets its threshold and counts its errors. */
+async function build(
+  run: Run,
+  settings: WorldModelConfig,
+  prior: PolicyWeights,
+  policy: PolicyWeights,
+): Promise<BuiltWorldModel> {
+  const { gpu, tokenizer, report, request: { config: { seed }, stopped } } = run;
+  const { proposals, own_replies, learning_rate, replies_per_step, epochs } = settings;
+  const common = {
+    start: prior,
+    falsePositiveRate: settings.false_positive_rate,
+    listener: { onMetrics: () => !stopped() },
+  };
+  const training = { learningRate: learning_rate, repliesPerStep: replies_per_step, epochs };
+  if (settings.data === "nursery") {
+    report.note(`world model: learns from ${proposals} replies and ${own_replies} of each policy`);
+    const policies = [prior, policy];
+    const options = { ...common, policies, proposals, ownReplies: own_replies, training, seed };
+    return await buildNurseryWorldModel(gpu, options);
+  }
+  const replies = await fileReplies(run, settings, settings.data);
+  report.note(`world model: learns from ${replies.length} labelled replies`);
+  const ids = tokenizer!.encode(settings.refusal);
+  return await buildWorldModel(gpu, {
+    ...common,
+    data: splitReplies(replies, seed),
+    safeReplies: [{ text: settings.refusal, ids: [...ids] }],
+    training: { ...training, seed },
+  });
+}
+
+/** Labelled replies of a file, as long as the run's stages read them. */
+async function fileReplies(
+  { tokenizer, stages, report }: Run,
+  { labels }: WorldModelConfig,
+  data: FileData | HubData,
+): Promise<LabelledReply[]> {
+  const place = "path" in data ? data.path : data.hub;
+  if (!tokenizer) throw new InputError(`world_model: reading ${place} needs model.tokenizer`);
+  const dropped = new TokenisationReport();
+  const dataset = await openDataset(place, datasetOptions(data));
+  const rows = taken(normaliseRows(dataset, formatOptions(data), dropped), data.limit);
+  const maxLength = Math.max(...stages.map(({ stage }) => stage.length));
+  const options = { maxLength, promptWeight: 0, chat: chatRenderer(tokenizer) };
+  const labelled = labels === "given" ? rows : byPreference(rows);
+  const replies = await labelledRows(labelled, tokenizer, options, dropped);
+  report.note(`${place}: ${dropped}`);
+  return replies;
+}
+
+async function* taken(rows: AsyncIterable<TaskRow>, limit: number | null): AsyncGenerator<TaskRow> {
+  let count = 0;
+  for await (const row of rows) {
+    if (count++ === limit) return;
+    yield row;
+  }
+}
+
+/** Of two replies the rejected one counts as unsafe: a stand-in where nobody has labelled either. */
+async function* byPreference(rows: AsyncIterable<TaskRow>): AsyncGenerator<TaskRow> {
+  for await (const row of rows) {
+    if (row.kind !== "preference") {
+      throw new InputError(
+        `${row.where}: world_model.labels: preference needs chosen and rejected replies, found a ${row.kind} row`,
+      );
+    }
+    yield { ...row, safe: { chosen: true, rejected: false } };
+  }
 }
 
 /** The policy before the first stage with INFANT's objective. */

@@ -216,9 +216,18 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
         "replies_per_step",
         "epochs",
         "false_positive_rate",
+        "data",
+        "labels",
+        "refusal",
+        ...["path", "hub", "revision", "subset", "split", "file_type", "separator", "format"]
+          .map((key) => `data.${key}`),
+        ...["columns", "preference", "on_empty", "limit", "streaming"].map((key) => `data.${key}`),
       ].map((key) => `world_model.${key}`),
       "certificate",
-      ...["dialogues", "delta", "limit", "patterns"].map((key) => `certificate.${key}`),
+      ...["dialogues", "delta", "limit", "patterns", "max_new_tokens", "prompts"]
+        .map((key) => `certificate.${key}`),
+      ...["data", "column", "judge", "threshold", "labels"]
+        .map((key) => `certificate.prompts.${key}`),
     ].map((key) => [key, "programme_test.ts: world model and certificate say so themselves"]),
   ),
   "evaluate.temperature": "below: the exam's replies",
