@@ -53,20 +53,26 @@ export class ValueImprinting implements Term {
     this.#prior = prior;
   }
 
-  /** Records both parts on the shared logits. */
-  record(tape: Tape, { tokens, logits, metrics, index, gradient, rope }: TermContext): void {
-    const { targets, weights, klWeights } = tokens;
+  /** Records both parts on the shared logits, or on some tokens of them. */
+  record(tape: Tape, context: TermContext): void {
+    const { tokens, logits, part, metrics, index, gradient } = context;
+    const [targets, weights] = [part(tokens.targets), part(tokens.weights)];
     const { value, correct } = crossEntropy(tape, logits, targets, weights, gradient);
     sumInto(tape, value, metrics, index, { accumulate: true });
     sumInto(tape, correct, metrics, index + 2, { accumulate: true });
     const rho = this.#rho;
     if (!(rho > 0)) return;
-    const priorLogits = tape.noGrad(() => {
-      const hidden = transformer(tape, this.#prior!, firstRows(tokens, this.rows), { rope });
-      return languageModelHead(tape, this.#prior!, hidden);
-    });
-    const kl = klDivergence(tape, logits, priorLogits, klWeights, "policy_prior", rho, gradient);
+    const klWeights = part(tokens.klWeights);
+    const before = tape.noGrad(() => this.#priorLogits(tape, context));
+    const kl = klDivergence(tape, logits, before, klWeights, "policy_prior", rho, gradient);
     sumInto(tape, kl, metrics, index + 1, { accumulate: true, scale: 1 / rho });
+  }
+
+  #priorLogits(tape: Tape, { tokens, part, once, rope }: TermContext): Tensor {
+    const prior = this.#prior!;
+    const own = firstRows(tokens, this.rows);
+    const hidden = once(() => transformer(tape, prior, own, { rope }));
+    return languageModelHead(tape, prior, part(hidden));
   }
 }
 

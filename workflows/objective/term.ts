@@ -13,6 +13,7 @@ import type { Tape } from "../../kernels/gpu/tape.ts";
 import type { DType, Tensor } from "../../kernels/gpu/tensor.ts";
 import type { TokenTensors } from "../../kernels/policy/batch.ts";
 import type { Parameters } from "../../kernels/policy/parameters.ts";
+import type { TokenPart } from "../../kernels/policy/vocabulary.ts";
 import type { TokenBatch } from "../data/batch.ts";
 
 /** Names of the terms, in the order of Eq. 6. */
@@ -32,8 +33,12 @@ export interface TermContext {
   readonly parameters: Parameters;
   /** The joint micro-batch, all terms' rows behind one another; its `weights` and `klWeights` belong to value imprinting. */
   readonly tokens: TokenTensors;
-  /** The policy's logits, [tokens of the joint micro-batch, vocabulary]; with dropout, where there is any. */
+  /** The policy's logits, [tokens at hand, vocabulary]; with dropout, where there is any. */
   readonly logits: Tensor;
+  /** Cuts a tensor of all tokens to the tokens at hand. Those are all, but where imprinting learns alone and logits are too many to keep. */
+  readonly part: TokenPart;
+  /** What is made once, however many parts the tokens come in. */
+  readonly once: (make: () => Tensor) => Tensor;
   /** First row of the joint micro-batch that belongs to the term. */
   readonly firstRow: number;
   /** Micro-batches of a step. */
@@ -52,7 +57,8 @@ export interface TermContext {
 }
 
 /** What a term sees while the update is recorded, once a step. */
-export interface UpdateContext extends Omit<TermContext, "tokens" | "logits" | "firstRow"> {
+export interface UpdateContext
+  extends Omit<TermContext, "tokens" | "logits" | "part" | "once" | "firstRow"> {
   /** The optimiser's knobs; `knobs[4]` is 1 / loss scale, which the gradient still carries (see `knobValues`). */
   readonly knobs: Tensor;
   /** Place in `metrics` of the gradient's norm; behind it the flag of a gradient that is not finite. */
