@@ -15,6 +15,7 @@ import { mergeLora } from "../model_files/lora.ts";
 import { checkpointFolder, pruneCheckpoints } from "../run_folder.ts";
 import { type ReadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 import { stageAnchors } from "./anchors.ts";
+import { compilationNotes } from "./compiling.ts";
 import { fisherDiagonal, pathImportance } from "./fisher.ts";
 import { measurePolicy, reportGate } from "./gate.ts";
 import { LiveSources } from "./live.ts";
@@ -72,6 +73,7 @@ export async function trainStage(
     prior?.load(weights.tensors);
     parameters.load(weights.tensors);
     report.stage(stage.name, gate?.total ?? steps);
+    await program.warm(compilationNotes(stage.name, report));
     const most = steps + (gate ? config.gate!.max_holds * config.gate!.every : 0);
     const begun = data.pairs &&
       await lookBack(parameters, stage, data.pairs, most, references, report);
