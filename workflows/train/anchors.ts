@@ -32,7 +32,8 @@ export async function stageAnchors(
   if ("from" in config.model && await isFile(`${config.model.from}/fisher.safetensors`)) {
     folders.set(START, config.model.from);
   }
-  const at = stages.findIndex((one) => stage.name.startsWith(one.stage.name));
+  const own = stage.name.replace(/_retry\d+$/, "");
+  const at = stages.findIndex((one) => one.stage.name === own);
   for (const earlier of stages.slice(0, at)) {
     if (!earlier.stage.fisher) continue;
     folders.set(earlier.stage.name, checkpointFolder(folder, completedPlace(entries, earlier)));
