@@ -54,13 +54,27 @@ export function notebookReporter(display: Display): Reporter {
   };
 }
 
+/** A bar for anything that counts: call it with what is done, of how many. */
+export function notebookProgress(
+  display: Display,
+  name: string,
+): (done: number, of: number) => void {
+  const reporter = notebookReporter(display);
+  let begun = false;
+  return (done, of) => {
+    if (!begun) reporter.stage(name, of);
+    begun = true;
+    reporter.step({ step: done, loss: NaN, tokens: 0 });
+  };
+}
+
 function progressLine(stage: string, total: number, report: StepReport, speed: Speed): string {
   const left = report.step < total ? speed.secondsLeft(total) : null;
   const rate = speed.tokensPerSecond;
   return [
     `${stage} ${report.step}/${total}`,
-    `loss ${report.loss.toFixed(3)}`,
-    ...(rate === null ? [] : [`${Math.round(rate).toLocaleString("en")} tokens/s`]),
+    ...(Number.isFinite(report.loss) ? [`loss ${report.loss.toFixed(3)}`] : []),
+    ...(rate && report.tokens > 0 ? [`${Math.round(rate).toLocaleString("en")} tokens/s`] : []),
     ...(left === null ? [] : [`${duration(left)} left`]),
   ].join(", ");
 }

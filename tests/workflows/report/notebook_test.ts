@@ -1,7 +1,11 @@
 import { REFUSAL } from "../../../workflows/nursery/dialogue.ts";
 import { exam } from "../../../workflows/nursery/exam.ts";
 import { helpfulReply } from "../../../workflows/nursery/replies.ts";
-import { judgedReplies, notebookReporter } from "../../../workflows/report/notebook.ts";
+import {
+  judgedReplies,
+  notebookProgress,
+  notebookReporter,
+} from "../../../workflows/report/notebook.ts";
 import { assert, assertEquals } from "../../assert.ts";
 
 interface Shown {
@@ -45,6 +49,17 @@ Deno.test("notebook: one bar a stage, updated in place, whose last state is the 
     assert(bar.at(-1)!.text.includes("50/50, loss 0.060"), bar.at(-1)!.text);
     assert(bar.at(-1)!.html.includes('value="50" max="50"'), bar.at(-1)!.html);
   }
+});
+
+Deno.test("notebook: progress of anything that counts has no loss and no tokens", async () => {
+  const { shown, display } = recorder();
+  const progress = notebookProgress(display, "replies");
+  for (const done of [1, 2, 4]) progress(done, 4);
+  while (!shown.at(-1)?.text.includes("4/4")) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  assertEquals([shown[0].text, shown.at(-1)!.text], ["replies", "replies 4/4"]);
+  assertEquals(new Set(shown.map(({ id }) => id)).size, 1);
 });
 
 Deno.test("notebook: a note is a display of its own, and its text is no HTML", async () => {
