@@ -17,6 +17,8 @@ interface Entry {
   readonly summary: string;
   /** Flags of `deno run`. */
   readonly permissions: readonly string[];
+  /** It loads packages that are no dependencies: they shall not enter `deno.lock`, from which every command's are fetched. */
+  readonly ownLock?: boolean;
   /** It needs an adapter, runs without one, or looks what became of the search for one. */
   readonly adapter: "needed" | "unused" | "reported";
 }
@@ -30,29 +32,31 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   },
   generate: {
     summary: "text from a model",
-    permissions: ["--allow-read", "--allow-write", "--allow-env"],
+    permissions: ["--allow-read", "--allow-write", "--allow-env", "--allow-sys=uid"],
     adapter: "needed",
   },
   verify: {
     summary: "checks this build on this adapter against golden cases and known answers",
-    permissions: ["--allow-read", "--allow-write", "--allow-env"],
+    permissions: ["--allow-read", "--allow-write", "--allow-env", "--allow-sys=uid"],
     adapter: "needed",
   },
   certify: {
     summary: "the safety certificate of a model, its verification, and the check against another",
     // Network: models and prompts by hub name.
-    permissions: ["--allow-read", "--allow-write", "--allow-env", "--allow-net"],
+    permissions: ["--allow-read", "--allow-write", "--allow-env", "--allow-sys=uid", "--allow-net"],
     adapter: "needed",
   },
   sweep: {
     summary: "the frontier of capability and safety over any keys of the configuration",
     // Network: datasets and models by hub name, and a queue's Redis.
     permissions: ["--allow-read", "--allow-write", "--allow-env", "--allow-sys", "--allow-net"],
+    ownLock: true,
     adapter: "needed",
   },
   "sweep:worker": {
     summary: "computes points of sweeps from a queue",
     permissions: ["--allow-read", "--allow-write", "--allow-env", "--allow-sys", "--allow-net"],
+    ownLock: true,
     adapter: "needed",
   },
   bench: {
@@ -70,6 +74,17 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   figures: {
     summary: "the picture of a run, as SVG",
     permissions: ["--allow-read", "--allow-write", "--allow-env"],
+    adapter: "unused",
+  },
+  report: {
+    summary: "a run, several, or a sweep as one HTML file",
+    permissions: ["--allow-read", "--allow-write", "--allow-env"],
+    adapter: "unused",
+  },
+  dashboard: {
+    summary: "the same report, live, while a run trains",
+    // It serves this machine alone and writes nothing.
+    permissions: ["--allow-read", "--allow-env", "--allow-net=127.0.0.1"],
     adapter: "unused",
   },
   schema: {
@@ -113,8 +128,23 @@ async function run(name: string, args: readonly string[]): Promise<number> {
   const setup = await setUp(entry, args);
   const env = typeof setup === "object" && setup !== null ? childEnvironment(setup) : {};
   const script = new URL(`./${name.replace(":", "_")}.ts`, import.meta.url).href;
-  const start = ["run", "--quiet", "--no-prompt", ...entry.permissions, script];
-  return await runChild([...start, ...args], { ...env, INFANT_SETUP: JSON.stringify(setup) });
+  const lock = entry.ownLock ? await copiedLock() : null;
+  const flags = [...entry.permissions, ...lock ? [`--lock=${lock}`] : []];
+  const start = ["run", "--quiet", "--no-prompt", ...flags, script];
+  try {
+    return await runChild([...start, ...args], { ...env, INFANT_SETUP: JSON.stringify(setup) });
+  } finally {
+    if (lock) await Deno.remove(lock);
+  }
+}
+
+/** The versions of `deno.lock` in a file of its own, which Deno may add to; null where the toolkit is not in a folder. */
+async function copiedLock(): Promise<string | null> {
+  const lock = new URL("../../deno.lock", import.meta.url);
+  if (lock.protocol !== "file:") return null;
+  const copy = await Deno.makeTempFile({ prefix: "infant-", suffix: ".lock" });
+  await Deno.copyFile(lock, copy);
+  return copy;
 }
 
 function overview(): string {

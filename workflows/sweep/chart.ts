@@ -6,17 +6,17 @@ import { PALETTE } from "../report/palette.ts";
 import { type FrontReport, type Pair, settingLabel } from "./front.ts";
 
 /** Settings by how they stand to the front; each has a colour and a shape of its own. */
-const KINDS = ["beaten", "on the front", "on the front, no weighted sum finds it"] as const;
+const KINDS = ["beaten", "on the front", "on the front, missed by weighted sums"] as const;
 const KIND_SHAPES = ["circle", "square", "diamond"] as const;
 
 /** The chart of a sweep's validation results; settings on the front carry their values. */
 export function frontChart(report: FrontReport): ChartSpec {
   const [first, second] = report.objectives;
-  const values = report.settings.map((setting) => {
+  const values = report.settings.map((setting, i) => {
     const { values, onFront, supported, validation: [x, y] } = setting;
     return {
-      setting: settingLabel(values),
-      label: onFront ? settingLabel(values) : "",
+      setting: settingLabel(values, report.keys),
+      label: labelOf(report, i),
       kind: KINDS[onFront ? supported ? 1 : 2 : 0],
       x: x.mean,
       y: y.mean,
@@ -38,7 +38,7 @@ export function frontChart(report: FrontReport): ChartSpec {
   });
   const x = axis("x", `${first}, mean over ${report.seeds.length} seeds and 95% interval`);
   const y = axis("y", second);
-  const kind = { field: "kind", type: "nominal", legend: { title: null, orient: "bottom" } };
+  const kind = { field: "kind", type: "nominal", legend: LEGEND };
   return {
     $schema: VEGA_LITE_5,
     title: `${second} against ${first}`,
@@ -96,6 +96,20 @@ export function frontChart(report: FrontReport): ChartSpec {
   };
 }
 
+/** Settings on the front are named, so is the choice under a minimum. */
+function labelOf({ settings, keys, lambdaStar }: FrontReport, i: number): string {
+  const { values, onFront } = settings[i];
+  const chosen = lambdaStar !== null && values[lambdaStar.key] === lambdaStar.byMean.lambda;
+  return `${onFront || chosen ? settingLabel(values, keys) : ""}${chosen ? " = lambda*" : ""}`;
+}
+
+const LEGEND = {
+  title: null,
+  orient: "bottom",
+  columns: 1,
+  labelLimit: 300,
+  symbolOpacity: 1,
+} as const;
 const colours = { domain: KINDS, range: PALETTE.slice(0, 3) } as const;
 
 const SURFACES = [
@@ -122,7 +136,7 @@ function stairs({ attainment }: FrontReport): object[] {
           domain: SURFACES.map(([, title]) => title),
           range: SURFACES.map(([, , dash]) => dash),
         },
-        legend: { title: null, orient: "bottom" },
+        legend: LEGEND,
       },
     },
   }];

@@ -15,7 +15,6 @@ import { type FrontStep, type Knee, knees, tradeOffRates } from "../pareto/trade
 import { studentQuantile } from "../theory/statistics/distributions.ts";
 import type { Values } from "./design.ts";
 import type { Measure, Measures, Point, PointResult } from "./point.ts";
-import { settingName } from "./point.ts";
 import type { SweepSpec } from "./spec.ts";
 
 /** A setting's mean over its seeds. */
@@ -55,6 +54,8 @@ export interface Setting {
 export interface FrontReport {
   /** The two measures. */
   readonly objectives: Pair<string>;
+  /** The keys whose values differ between settings. */
+  readonly keys: readonly string[];
   /** Seeds. */
   readonly seeds: readonly number[];
   /** Points with a result, and points planned so far. */
@@ -125,8 +126,10 @@ export function frontReport(
     : { supported: [], unsupported: [] };
   const surface = (level: number) =>
     measured.length > 0 ? attainmentSurface(runs, level) as unknown as Pair<number>[] : [];
+  const keys = varying(points);
   return {
     objectives,
+    keys,
     seeds,
     points: {
       done: points.filter(({ key }) => results.has(key)).length,
@@ -150,8 +153,17 @@ export function frontReport(
       median: surface(0.5),
       all: surface(1 - 1e-6),
     },
-    lambdaStar: lambdaChoice(spec.minimum, measured),
+    lambdaStar: lambdaChoice(spec.minimum, keys, measured),
   };
+}
+
+/** Keys of which there is more than one value; all of them where there is one setting only. */
+function varying(points: readonly Point[]): string[] {
+  const keys = [...new Set(points.flatMap(({ values }) => Object.keys(values)))];
+  const several = keys.filter((key) =>
+    new Set(points.map(({ values }) => JSON.stringify(values[key]))).size > 1
+  );
+  return several.length > 0 ? several : keys;
 }
 
 /** Points stand setting by setting, one for each seed. */
@@ -188,12 +200,11 @@ export function seedMean(measures: readonly Measure[]): SeedMean {
 
 function lambdaChoice(
   minimum: number | null,
+  [key, ...others]: readonly string[],
   settings: readonly { readonly values: Values; readonly validation: Pair<SeedMean> }[],
 ): LambdaChoice | null {
-  if (minimum === null || settings.length === 0) return null;
-  const [key, ...others] = Object.keys(settings[0].values);
   const numbers = settings.every(({ values }) => typeof values[key] === "number");
-  if (others.length > 0 || !numbers) return null;
+  if (minimum === null || settings.length === 0 || others.length > 0 || !numbers) return null;
   const choose = (safety: (second: SeedMean) => number) =>
     lambdaStar(
       settings.map(({ values, validation: [first, second] }) => ({
@@ -211,17 +222,15 @@ function lambdaChoice(
   };
 }
 
-/** Values without the words that all keys of a sweep share: `rho=0.1`. */
-export function settingLabel(values: Values): string {
-  return Object.entries(values).map(([key, value]) => `${key.split(".").at(-1)}=${value}`).join(
-    " ",
-  );
+/** A setting by the values that vary, each by the last word of its key: `rho=0.1`. */
+export function settingLabel(values: Values, keys: readonly string[]): string {
+  return keys.map((key) => `${key.split(".").at(-1)}=${values[key]}`).join(" ");
 }
 
 /** The results as lines for people. */
 export function frontTable(report: FrontReport): string[] {
   const { objectives, settings, points, seeds } = report;
-  const names = settings.map(({ values }) => settingName(values));
+  const names = settings.map(({ values }) => settingLabel(values, report.keys));
   const width = Math.max(7, ...names.map(({ length }) => length));
   const tested = settings.length > 0 && settings.every(({ test }) => test !== null);
   const columns = tested

@@ -90,7 +90,7 @@ export class Keys {
 
 /** A configuration without what decides nothing. */
 function placeless(config: Omit<TrainConfig, "model"> & { readonly model: unknown }): unknown {
-  return { ...config, out: null, adapter: null };
+  return { ...config, out: null, adapter: null, matmul: null };
 }
 
 /** SHA-256 by file name, of a model or of data. */

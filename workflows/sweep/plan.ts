@@ -73,7 +73,7 @@ export class Planner {
       preset,
       overrides: overrides.map(([key, value]) => `${key}=${JSON.stringify(value)}`),
     });
-    return { ...config, out: null, adapter: null };
+    return { ...config, out: null, adapter: null, matmul: null };
   }
 
   #split(config: TrainConfig): { own: TrainConfig; shared: TrainConfig | null } {
