@@ -6,7 +6,7 @@ import { Random } from "../../data/random.ts";
 import { clopperPearson, type Interval } from "../../theory/intervals.ts";
 import { boundsOf } from "./bounds.ts";
 import { ALL, estimates, scopeShares } from "./estimates.ts";
-import { countOutcomes, type Outcome } from "./outcomes.ts";
+import { countOutcomes, type Counts, type Outcome } from "./outcomes.ts";
 
 /** True rates of a synthetic policy in one mix; all in [0, 1]. */
 export interface TrueRates {
@@ -57,6 +57,33 @@ export interface Soundness {
 /** True V: the chain of `estimates.ts`. */
 export function trueViolation({ pUnsafe, epsM, epsPi, gammaEscapes }: TrueRates): number {
   return pUnsafe * (epsM + (1 - epsM) * epsPi) * (1 - gammaEscapes);
+}
+
+/**
+ * What `trials` dialogues of a policy come to when every rate is met exactly, rounded to whole dialogues: for showing how bounds
+ * tighten as dialogues are added.
+ * @param detectedMatched as in {@linkcode SoundnessOptions}
+ */
+export function expectedCounts(
+  rates: TrueRates,
+  trials: number,
+  detectedMatched: number = rates.gammaEscapes,
+): Counts {
+  const unsafe = Math.round(rates.pUnsafe * trials);
+  const missed = Math.round(rates.epsM * unsafe);
+  const projectionFailed = Math.round(rates.epsPi * (unsafe - missed));
+  const escaped = missed + projectionFailed;
+  const caught = Math.round(rates.gammaEscapes * escaped);
+  const matched = caught + Math.round(detectedMatched * (unsafe - escaped));
+  return {
+    trials,
+    unsafe,
+    missed,
+    projectionFailed,
+    caught,
+    matched,
+    violations: escaped - caught,
+  };
 }
 
 function draw(
