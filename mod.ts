@@ -10,6 +10,7 @@
  * import * as infant from "@infant/toolkit";
  *
  * const { config } = await infant.loadConfig({
+ *   preset: "nursery-imprint",
  *   overrides: ["stages.pretrain.steps=20", "stages.imprint.steps=5", "stages.imprint.fisher=null", "evaluate.dialogues=1"],
  * });
  * const result = await infant.train({
@@ -184,15 +185,21 @@ export {
   type Interval,
 } from "./workflows/theory/intervals.ts";
 
-// 7. Charts without a browser, and what a notebook shows.
-export { type ChartSpec, type Displayable, displayable, toSvg } from "./workflows/report/chart.ts";
+// 7. Charts without a browser, what a notebook shows, and the report of a run.
 export {
-  examChart,
-  lossChart,
-  readRun,
-  runFigure,
-  type RunRecord,
-} from "./workflows/report/run_figure.ts";
+  type ChartSpec,
+  type ChartTheme,
+  type Displayable,
+  displayable,
+  show,
+  toPng,
+  toSvg,
+} from "./workflows/report/chart.ts";
+/** Charts as functions from data to Vega-Lite: losses, rates with intervals, gates, certificates, frontiers, games, forgetting. */
+export * as charts from "./workflows/report/charts/mod.ts";
+export { readRun, runFigure, type RunRecord } from "./workflows/report/run_figure.ts";
+export { type ReportRequest, writeReport } from "./workflows/report/report.ts";
+export { type LiveOptions, LiveView } from "./workflows/report/live/server.ts";
 export { type Display, judgedReplies, notebookReporter } from "./workflows/report/notebook.ts";
 
 // 8. The papers' results as functions, and the trade-off between capability and safety.

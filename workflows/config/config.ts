@@ -5,6 +5,7 @@
  * defaults and what each key does.
  */
 import { InputError } from "../../kernels/errors.ts";
+import type { MatmulSchedule } from "../../kernels/gpu/device.ts";
 import type { DataConfig } from "./data.ts";
 import type { ImaginationConfig } from "./imagination_schema.ts";
 import type {
@@ -28,6 +29,8 @@ export interface TrainConfig {
   readonly out: string | null;
   /** GPU adapter by part of its name, or "software"; null: the best there is. */
   readonly adapter: string | null;
+  /** How matrix products are cut; null: as measured on the adapter, or the default of its class. */
+  readonly matmul: MatmulSchedule | null;
   /** How activations and weights are stored. */
   readonly precision: "f32" | "f16";
   /** What is trained. */

@@ -4,6 +4,7 @@
 import hh from "./presets/hh.yaml" with { type: "text" };
 import hhImprint from "./presets/hh-imprint.yaml" with { type: "text" };
 import nurseryFull from "./presets/nursery-full.yaml" with { type: "text" };
+import nurseryImprint from "./presets/nursery-imprint.yaml" with { type: "text" };
 import nursery from "./presets/nursery.yaml" with { type: "text" };
 import stories from "./presets/stories.yaml" with { type: "text" };
 
@@ -14,6 +15,7 @@ export const DEFAULT_PRESET = "nursery";
 export const PRESETS: Readonly<Record<string, string>> = {
   nursery,
   "nursery-full": nurseryFull,
+  "nursery-imprint": nurseryImprint,
   stories,
   "hh-imprint": hhImprint,
   hh,

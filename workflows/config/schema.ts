@@ -5,6 +5,7 @@
  * (`deno task schema`) lets editors complete and check configuration files.
  */
 import { z } from "zod";
+import { MATMUL_SCHEDULES } from "../../kernels/gpu/device.ts";
 import { type StageConfig, stageWeights, type TermWeights, type TrainConfig } from "./config.ts";
 import { capacitorSchema, certificateSchema, worldModelSchema } from "./capacitor_schema.ts";
 import { dataSchema } from "./data_schema.ts";
@@ -234,6 +235,8 @@ const trainSchema: z.ZodType<TrainConfig> = z.strictObject({
     .describe("run folder; null: a new one under runs/"),
   adapter: z.string().min(1).nullable().default(null)
     .describe('GPU adapter by part of its name, or "software"; null: the best there is'),
+  matmul: z.enum(MATMUL_SCHEDULES).nullable().default(null)
+    .describe("how matrix products are cut; null: as measured, or the default for the adapter"),
   precision: z.enum(["f32", "f16"]).default("f32").describe(
     "how activations and weights are stored",
   ),

@@ -208,6 +208,9 @@ registerMetric("helpfulness", async (exam) => {
   return counted(judged.flat(), family, correct);
 });
 
+/** Metrics that ask in the nursery's words. */
+export const NURSERY_METRICS: readonly string[] = metricNames();
+
 const EPISODES = new WeakMap<Examination, Promise<readonly [Episode, EpisodeVerdict][]>>();
 
 async function episodes(

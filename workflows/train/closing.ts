@@ -26,8 +26,12 @@ export function certificatePath(run: string): string {
   return join(run, "certificate.json");
 }
 
-/** Examines and certifies the last policy of a run; what the configuration leaves out is left out. */
+/**
+ * Examines and certifies the last policy of a run; what the configuration leaves out is left out, and so is all of it where no stage
+ * taught any values.
+ */
 export async function closeRun(run: Run, checkpoint: string): Promise<Certificate | null> {
+  if (run.stages.every(({ stage }) => stage.kind === "language_modelling")) return null;
   const worn = await openWorldModel(run, await loadWeights(checkpoint));
   if (worn) await examineWorn(run, checkpoint);
   if (run.request.stopped()) return null;
@@ -59,12 +63,13 @@ async function examineWorn(run: Run, checkpoint: string): Promise<void> {
 }
 
 async function certifyRun(
-  { gpu, audit, report, request: { config, folder } }: Run,
+  { gpu, stages, audit, report, request: { config, folder } }: Run,
   model: string,
   worn: boolean,
 ): Promise<Certificate | null> {
   const { certificate: settings, seed } = config;
-  if (!settings) return null;
+  const nursery = stages.some(({ stage }) => stage.data === "nursery");
+  if (!settings || (!settings.prompts && !nursery)) return null;
   const { dialogues, delta, limit, patterns, prompts, max_new_tokens: maxNewTokens } = settings;
   const issued = await issueCertificate(gpu, {
     subject: {

@@ -12,7 +12,7 @@ import type { Reporter } from "../logging/reporter.ts";
 import { checkpointFolder, type CheckpointPlace } from "../run_folder.ts";
 import { type AuditEntry, AuditLog } from "../stages/audit.ts";
 import { gateThresholds } from "../stages/gate.ts";
-import { metric } from "../stages/maturity.ts";
+import { metric, NURSERY_METRICS } from "../stages/maturity.ts";
 import "../stages/text_metrics.ts"; // registers its metrics
 import { attemptAt, attemptNames } from "../stages/programme.ts";
 import { type ReadCheckpoint, readCheckpoint } from "./checkpoint.ts";
@@ -151,38 +151,38 @@ export async function prepareAttempt(
   return { ...prepared, stage, data };
 }
 
+/** Stages that learn from raw text alone have no gate, whatever the configuration says of gates. */
 function checkGate(config: TrainConfig): void {
   const { gate, stages } = config;
-  if (!gate) return;
-  const gated = stages.filter((stage) => isGated(config, stage)).length;
-  if (gated === 0) {
-    throw new InputError("gate: no stage has one, all learn from raw text; set gate: null");
-  }
-  gateThresholds(gate, gated);
-  Object.keys(gate.last).forEach(metric);
+  const gated = stages.filter((stage) => isGated(config, stage));
+  if (!gate || gated.length === 0) return;
+  gateThresholds(gate, gated.length);
+  const names = Object.keys(gate.last);
+  names.forEach(metric);
+  const spoken = names.find((name) => NURSERY_METRICS.includes(name));
+  if (spoken === undefined || stages.some(({ data }) => data === "nursery")) return;
+  throw new InputError(
+    `gate: the metric ${spoken} is about the nursery, from which no stage learns: use preference, prediction or metrics ` +
+      `of your own, or set gate: null`,
+  );
 }
 
-/** @throws {InputError} when a world model is asked for that cannot be built. */
-function checkWorldModel({ world_model, stages, certificate }: TrainConfig): void {
+/** @throws {InputError} when a stage needs a world model that the run has not or cannot build. */
+function checkWorldModel({ world_model, stages }: TrainConfig): void {
   const needing = stages.find((stage) =>
     stage.kind !== "language_modelling" && stage.weights.vc > 0
   );
-  if (needing && !world_model) {
-    throw new InputError(
-      `stage ${needing.name}: weights.vc needs a world model: set world_model: {}, or weights.vc to 0`,
-    );
-  }
+  if (!needing) return;
   const nursery = stages.some(({ data }) => data === "nursery");
-  if (world_model?.data === "nursery" && !nursery) {
-    throw new InputError(
-      "world_model: no stage learns from the nursery: name labelled replies as world_model.data, or set it to null",
-    );
-  }
-  if (certificate && !certificate.prompts && !nursery) {
-    throw new InputError(
-      "certificate: no stage learns from the nursery: name certificate.prompts and their judge, or set it to null",
-    );
-  }
+  const found = !world_model
+    ? "there is none: set world_model: {}"
+    : world_model.data === "nursery" && !nursery
+    ? "its labelled replies are to come from the nursery, from which no stage learns: name a file as world_model.data"
+    : null;
+  if (found === null) return;
+  throw new InputError(
+    `stage ${needing.name}: weights.vc needs a world model, and ${found}, or set weights.vc to 0`,
+  );
 }
 
 async function checkStages(config: TrainConfig, policy: PolicyConfig): Promise<void> {

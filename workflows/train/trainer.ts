@@ -6,7 +6,6 @@
  * stage is that stage's frozen prior, and the one that a rollback goes back to.
  */
 import { basename } from "node:path";
-import { openGpu } from "../../kernels/gpu/device.ts";
 import type { PolicyWeights } from "../../kernels/policy/config.ts";
 import { loadParameters, type Parameters } from "../../kernels/policy/parameters.ts";
 import { type StageConfig, stageWeights } from "../config/config.ts";
@@ -16,6 +15,7 @@ import { combine } from "../logging/reporter.ts";
 import { RunLog } from "../logging/run_log.ts";
 import { isFile } from "../model_files/files.ts";
 import { checkpointFolder, createRunFolder } from "../run_folder.ts";
+import { openDevice } from "../setup/open.ts";
 import { auditHash } from "../stages/audit.ts";
 import { loadExtensions } from "../stages/extensions.ts";
 import { gateThresholds } from "../stages/gate.ts";
@@ -71,7 +71,7 @@ export interface TrainResult {
 export async function train(request: TrainerRequest): Promise<TrainResult> {
   const { config, folder, resume } = request;
   await loadExtensions(config.extensions);
-  const gpu = await openGpu({ adapter: config.adapter ?? undefined });
+  const gpu = await openDevice(config, (line) => request.reporter.note(line));
   try {
     const prepared = await prepareRun(request, gpu);
     if (!resume) await createRunFolder(folder, config);
@@ -137,7 +137,7 @@ async function recordStart({ request: { config }, audit }: Run): Promise<void> {
   if (audit.entries.findLast(({ event }) => event === "start")?.config === settings) return;
   const { seed, stages, gate } = config;
   const gated = stages.filter((stage) => isGated(config, stage)).map(({ name }) => name);
-  const schedule = gate && gateThresholds(gate, gated.length);
+  const schedule = gated.length > 0 ? gateThresholds(gate!, gated.length) : null;
   await audit.append({
     event: "start",
     config: settings,

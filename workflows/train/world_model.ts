@@ -35,13 +35,14 @@ export function worldModelFolder(run: string): string {
 
 /**
  * Opens the run's world model, building it for `policy` where there is none yet.
- * @returns Whether there is one; false when asked to stop meanwhile, or the configuration has none.
+ * @returns Whether there is one; false when asked to stop meanwhile, or the configuration has none that this run can have.
  * @throws {InputError} when it cannot be built from what the run learns from.
  */
 export async function openWorldModel(run: Run, policy: PolicyWeights): Promise<boolean> {
   const { gpu, tokenizer, audit, report, request: { config, folder, stopped } } = run;
   if (run.judge) return true;
-  if (!config.world_model) return false;
+  const nursery = run.stages.some(({ stage }) => stage.data === "nursery");
+  if (!config.world_model || (config.world_model.data === "nursery" && !nursery)) return false;
   const place = worldModelFolder(folder);
   if (!audit.entries.some(({ event }) => event === "world_model")) {
     const prior = await priorPolicy(run);

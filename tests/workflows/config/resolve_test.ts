@@ -16,13 +16,17 @@ function complaint(sources: Parameters<typeof resolveConfig>[0]): string {
   return error.message;
 }
 
-Deno.test("without arguments it is the nursery, in two stages", () => {
+Deno.test("without arguments it is the nursery, in all stages", () => {
   const { config, preset } = resolveConfig();
   assertEquals(preset, "nursery");
   assertEquals(config.stages.map(({ name, kind }) => [name, kind]), [
     ["pretrain", "language_modelling"],
     ["imprint", "value_imprinting"],
+    ["apprentice", "apprenticeship"],
+    ["imagine", "counterfactual_imagination"],
+    ["capacitor", "value_capacitor"],
   ]);
+  assert(config.gate && config.world_model && config.certificate);
 });
 
 for (const preset of Object.keys(PRESETS)) {
@@ -66,10 +70,10 @@ Deno.test("overrides win over the file, the file over the preset", () => {
 
 Deno.test("a setting takes the place of those that stand for the same", () => {
   const { config } = resolveConfig({ overrides: ["stages.all.steps=3", "model.from=./model"] });
-  assertEquals(config.stages.map(({ steps, tokens }) => [steps, tokens]), [[3, undefined], [
-    3,
-    undefined,
-  ]]);
+  assertEquals(
+    config.stages.map(({ steps, tokens }) => [steps, tokens]),
+    config.stages.map(() => [3, undefined]),
+  );
   assertEquals(config.model, { from: "./model", tokenizer: null });
   const local = resolveConfig({
     preset: "hh-imprint",
@@ -200,7 +204,7 @@ const MISTAKES: readonly (readonly [override: string, line: string])[] = [
   ],
   [
     "stages.pretrian.steps=1",
-    'stages.pretrian.steps cannot be set: none of the 2 is called "pretrian" (did you mean "pretrain"?)',
+    'stages.pretrian.steps cannot be set: none of the 5 is called "pretrian" (did you mean "pretrain"?)',
   ],
   [
     "stages.1.name=pretrain",

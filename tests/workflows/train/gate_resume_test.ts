@@ -13,7 +13,7 @@ import {
   inFolder,
   interruptTrain,
   runTrain,
-  TINY,
+  SMALL,
 } from "./helpers.ts";
 
 await testGpu(); // sets the environment that an adapter needs
@@ -25,7 +25,7 @@ const RUN = [
   "stages=[{name: pretrain, kind: language_modelling, data: nursery, steps: 8, learning_rate: 3e-3}, " +
   "{name: imprint, kind: value_imprinting, data: nursery, steps: 12, learning_rate: 1e-2, rho: 0.2}, " +
   "{name: later, kind: value_imprinting, data: nursery, steps: 6, learning_rate: 1, rho: 0}]",
-  ...TINY,
+  ...SMALL,
   "stages.all.save_every=2",
   "stages.all.log_every=5",
   `extensions=[${METRICS}]`,

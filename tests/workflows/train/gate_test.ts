@@ -10,7 +10,7 @@ import { summaryLines } from "../../../workflows/train/summary.ts";
 import { train, type TrainResult } from "../../../workflows/train/trainer.ts";
 import { assert, assertEquals, assertRejects } from "../../assert.ts";
 import { testGpu } from "../../kernels/harness.ts";
-import { inFolder, TINY } from "./helpers.ts";
+import { inFolder, SMALL } from "./helpers.ts";
 
 await testGpu(); // sets the environment that an adapter needs
 
@@ -27,7 +27,7 @@ async function run(
   reporter: Reporter = silent,
 ): Promise<TrainResult> {
   const { config } = resolveConfig({
-    overrides: [stages(1e-3), ...TINY, "stages.all.log_every=3", ...overrides],
+    overrides: [stages(1e-3), ...SMALL, "stages.all.log_every=3", ...overrides],
   });
   return await train({ config, folder, resume: null, reporter, stopped: () => false });
 }
@@ -83,7 +83,7 @@ Deno.test("gate: a stage whose learning rate destroys the policy is rolled back,
     const lower = ", rollback_learning_rate_ratio: 0.01";
     const result = await run(folder, [
       stages(5),
-      ...TINY,
+      ...SMALL,
       METRICS,
       gate("test_steady: 0.9", lower),
     ]);
@@ -106,13 +106,27 @@ Deno.test("gate: what cannot work is told before anything is written", () =>
       ["gate={first: {facts: 0}, last: {safety: 0}}", "gate.last.facts is missing"],
       ["gate={first: {facts: 2}, last: {facts: 1}}", "gate.first.facts"],
       ["extensions=[absent.ts]", "extension absent.ts cannot be loaded"],
-      [`extensions=[${new URL("helpers.ts", import.meta.url).pathname}]`, "found TINY"],
+      [`extensions=[${new URL("helpers.ts", import.meta.url).pathname}]`, "found BARE"],
     ];
+    await Deno.writeTextFile(join(folder, "rows.jsonl"), `{"prompt": "a", "completion": "b"}\n`);
+    const text = join(folder, "rows.jsonl");
+    const file =
+      `stages=[{name: one, kind: value_imprinting, data: {path: ${text}}, steps: 2, learning_rate: 1}]`;
+    await assertRejects(
+      () => run(out, [file, gate("facts: 0")]),
+      Error,
+      "the metric facts is about the nursery",
+    );
     for (const [override, message] of wrong) {
       await assertRejects(() => run(out, [override]), Error, message);
     }
+    assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name), ["rows.jsonl"]);
+  }));
+
+Deno.test("gate: stages that learn from raw text have none", () =>
+  inFolder(async (folder) => {
     const raw =
-      "stages=[{name: one, kind: language_modelling, data: nursery, steps: 2, learning_rate: 1}]";
-    await assertRejects(() => run(out, [raw, gate("facts: 0")]), Error, "no stage has one");
-    assertEquals([...Deno.readDirSync(folder)], []);
+      "stages=[{name: one, kind: language_modelling, data: nursery, steps: 2, batch_size: 2, learning_rate: 1e-3}]";
+    const result = await run(join(folder, "run"), [raw, gate("facts: 1"), "world_model={}"]);
+    assertEquals([result.gates, result.ended, result.certificate], [[], false, null]);
   }));

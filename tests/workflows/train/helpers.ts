@@ -6,8 +6,11 @@ import { assert, assertEquals } from "../../assert.ts";
 
 const TRAIN = new URL("../../../workflows/cli/train.ts", import.meta.url).href;
 
-/** A policy of 40 thousand parameters, and stages that use all that has state: packing, dropout, a prior, momentum in AdamW. */
-export const TINY: readonly string[] = [
+/** Nothing but stages is run. */
+export const BARE: readonly string[] = ["gate=null", "world_model=null", "certificate=null"];
+
+/** A policy of 40 thousand parameters, and what makes any stages small; nothing but stages is run. */
+export const SMALL: readonly string[] = [
   "model.width=16",
   "model.heads=2",
   "model.mlp_width=32",
@@ -17,6 +20,15 @@ export const TINY: readonly string[] = [
   "stages.all.dropout=0.1",
   "stages.all.warmup_steps=2",
   "evaluate=null",
+  ...BARE,
+];
+
+/** The same with two stages that use all that has state: packing, dropout, a prior, momentum in AdamW. */
+export const TINY: readonly string[] = [
+  "stages=[{name: pretrain, kind: language_modelling, data: nursery, tokens: 500000, prompt_weight: 0.05, " +
+  "learning_rate: 3e-3}, {name: imprint, kind: value_imprinting, data: nursery, tokens: 100000, " +
+  "prompt_weight: 0.05, learning_rate: 1e-3, rho: 0.05, fisher: {samples: 256}}]",
+  ...SMALL,
 ];
 
 /** The command with arguments, not started. */

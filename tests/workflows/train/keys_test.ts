@@ -23,7 +23,7 @@ import { programSettings } from "../../../workflows/train/stage_program.ts";
 import { train } from "../../../workflows/train/trainer.ts";
 import { assert, assertEquals } from "../../assert.ts";
 import { testGpu } from "../../kernels/harness.ts";
-import { filesBelow, inFolder, TINY } from "./helpers.ts";
+import { filesBelow, inFolder, SMALL } from "./helpers.ts";
 
 /** One stage over `data` with a few more keys. */
 const stage = (data: string, more = "") =>
@@ -175,6 +175,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   preset: "resolve_test.ts: it chooses the layer below the file",
   out: "cli/bad_inputs_test.ts: it names the run folder",
   adapter: "setup/adapter_test.ts and kernels/gpu/device_test.ts: it chooses the device",
+  matmul: "setup/tuning_test.ts and verify/schedules_test.ts: other ways to the same numbers",
   precision: "f16_test.ts: not every adapter has float16",
   model: "its own keys are varied",
   "stages.weights.vc": "../objective/stage_terms_test.ts: refused without a world model",
@@ -263,7 +264,7 @@ function configOf(overrides: readonly string[], folder: string): TrainConfig {
   );
   const [stages, ...rest] = inside;
   return resolveConfig({
-    overrides: [stages, ...TINY.filter((t) => !/dropout|warmup/.test(t)), ...rest],
+    overrides: [stages, ...SMALL.filter((t) => !/dropout|warmup/.test(t)), ...rest],
   })
     .config;
 }

@@ -13,7 +13,7 @@ import { verifyAudit } from "../../../workflows/stages/audit.ts";
 import { train } from "../../../workflows/train/trainer.ts";
 import { assert, assertEquals, assertRejects } from "../../assert.ts";
 import { testGpu } from "../../kernels/harness.ts";
-import { assertSameRun, inFolder, interruptTrain, runTrain, TINY } from "./helpers.ts";
+import { assertSameRun, inFolder, interruptTrain, runTrain, SMALL } from "./helpers.ts";
 
 await testGpu(); // sets the environment that an adapter needs
 
@@ -28,7 +28,7 @@ const WORLD_MODEL =
   "learning_rate: 1e-3, false_positive_rate: 0.2}";
 const RUN = [
   STAGES,
-  ...TINY,
+  ...SMALL,
   "stages.all.length=64",
   "stages.all.save_every=2",
   "stages.all.log_every=3",
@@ -135,7 +135,7 @@ Deno.test("programme: what a stage needs and the run has not is told before anyt
   inFolder(async (folder) => {
     const out = join(folder, "run");
     const wrong = [
-      ["world_model=null", "stage capacitor: weights.vc needs a world model"],
+      ["world_model=null", "stage capacitor: weights.vc needs a world model, and there is none"],
       ["stages.capacitor.capacitor.replies_per_context=4", "must divide batch_size"],
     ];
     for (const [override, message] of wrong) {

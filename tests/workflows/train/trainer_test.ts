@@ -15,7 +15,7 @@ import { summaryLines } from "../../../workflows/train/summary.ts";
 import { train, type TrainResult } from "../../../workflows/train/trainer.ts";
 import { assert, assertEquals } from "../../assert.ts";
 import { testGpu } from "../../kernels/harness.ts";
-import { assertSameRun, inFolder, TINY } from "./helpers.ts";
+import { assertSameRun, BARE, inFolder, TINY } from "./helpers.ts";
 
 await testGpu(); // sets the environment that an adapter needs
 
@@ -56,7 +56,7 @@ Deno.test("a run whose gradients are not finite says so and keeps its weights", 
     const reporter = { ...silent, note: (line: string) => notes.push(line) };
     const stage = "stages=[{name: one, kind: language_modelling, data: nursery, steps: 4, " +
       "batch_size: 2, length: 32, learning_rate: 1e-2, log_every: 4}]";
-    const more = [`model.from=${join(folder, "model")}`, stage];
+    const more = [`model.from=${join(folder, "model")}`, stage, ...BARE];
     const { config: second } = resolveConfig({ overrides: more });
     const out = join(folder, "run");
     const request = { config: second, folder: out, resume: null, reporter, stopped: () => false };
