@@ -15,6 +15,8 @@ export interface GpuOptions {
   readonly profile?: boolean;
   /** The schedule of matrix products, or what chooses one for the adapter; where there is none, that of the adapter's class. */
   readonly matmul?: MatmulSchedule | ((info: AdapterInfo) => MatmulSchedule | null);
+  /** Also for products that another schedule suits better, e.g. small ones: to verify a schedule, not to be fast. */
+  readonly matmulEverywhere?: boolean;
 }
 
 /** What is known of the adapter. */
@@ -83,6 +85,8 @@ export class Gpu {
   readonly fastTextures: boolean;
   /** The schedule of matrix products where an operation does not ask for one; see `matmul/schedules.ts`. */
   readonly matmulSchedule: MatmulSchedule;
+  /** That schedule is taken even where another suits the product better. */
+  readonly matmulEverywhere: boolean;
   /** Compiled pipelines by code and overrides; filled by `kernel.ts`. */
   readonly pipelines: Map<string, unknown> = new Map();
   /** Pipelines that the driver has compiled for sure; see `Tape.warm`. */
@@ -94,13 +98,19 @@ export class Gpu {
   #closed = false;
 
   /** @internal Use {@linkcode openGpu}. */
-  constructor(device: GPUDevice, info: AdapterInfo, matmul: MatmulSchedule = defaultMatmul(info)) {
+  constructor(
+    device: GPUDevice,
+    info: AdapterInfo,
+    matmul: MatmulSchedule = defaultMatmul(info),
+    matmulEverywhere = false,
+  ) {
     this.device = device;
     this.info = info;
     this.hasF16 = device.features.has("shader-f16");
     this.hasTimestamps = device.features.has("timestamp-query");
     this.fastTextures = info.software;
     this.matmulSchedule = matmul;
+    this.matmulEverywhere = matmulEverywhere;
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault?.();
       this.#error ??= new DeviceError(
@@ -177,7 +187,7 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   const device = await adapter.requestDevice(wish).catch((error) => {
     throw new DeviceError(`${info.description || "the adapter"} gave no device: ${oneLine(error)}`);
   });
-  return new Gpu(device, info, matmul);
+  return new Gpu(device, info, matmul, options.matmulEverywhere);
 }
 
 async function findAdapter(name?: string): Promise<GPUAdapter> {
@@ -213,7 +223,8 @@ function matches(info: AdapterInfo, name: string): boolean {
   return text.includes(name.toLowerCase());
 }
 
-function describeAdapter(adapter: GPUAdapter): AdapterInfo {
+/** What WebGPU tells of an adapter. */
+export function describeAdapter(adapter: GPUAdapter): AdapterInfo {
   const { vendor, architecture, description } = adapter.info;
   const text = `${vendor} ${architecture} ${description}`.toLowerCase();
   // Deno reports isFallbackAdapter; Chromium's SwiftShader is known by its name.

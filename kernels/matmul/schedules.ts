@@ -7,7 +7,8 @@
  *     tiled8      128 x 128 tiles, 8 x 8 results per invocation: half the loads from either memory per multiply-add
  *
  * The first two are for software adapters, where loads are dear, textures cheaper than buffers (see `gpu/texture.ts`), and workgroup
- * memory is a detour. The last two are for GPUs. On which GPU tiled8 wins is not known: none was at hand (2026-11-21), so `tiled`
+ * memory is a detour: on two lavapipe cores (2026-11-21, policy shapes) registers reach 17-21 GFLOP/s (8 x 8 blocks 15-18, compiled in
+ * 0.5 s; 16 x 16 blocks 18-25, in 5 s against 1.3 s), textures 38-40 at 512^3, a workgroup's tiles 3. The last two are for GPUs. On which GPU tiled8 wins is not known: none was at hand (2026-11-21), so `tiled`
  * is the default there and `deno task bench --tune` measures both.
  *
  * Subgroup operations are not used. Deno 2.9.6 grants the feature on llvmpipe though the adapter does not list it, and its compiler
@@ -89,12 +90,13 @@ export function scheduleFor(
   asked?: MatmulSchedule,
 ): MatmulSchedule {
   const wanted = asked ?? gpu.matmulSchedule;
+  const suits = (least: number) => asked || gpu.matmulEverywhere || smallest >= least;
   if (wanted === "textures") {
     const halves = operands.some(({ dtype }) => dtype === "f16");
-    return halves || (!asked && smallest < FEW) ? "registers" : wanted;
+    return !halves && suits(FEW) ? wanted : "registers";
   }
   // A tile that C does not fill is work thrown away.
-  return wanted === "tiled8" && !asked && smallest < CUTS.tiled8.size[0] ? "tiled" : wanted;
+  return wanted !== "tiled8" || suits(CUTS.tiled8.size[0]) ? wanted : "tiled";
 }
 
 /** The tensor as a texture: itself where it is one. */

@@ -3,7 +3,6 @@
  */
 import { join } from "node:path";
 import { InputError } from "../../kernels/errors.ts";
-import { openGpu } from "../../kernels/gpu/device.ts";
 import { initialWeights } from "../../kernels/policy/init.ts";
 import { bench, type BenchReport } from "../bench/bench.ts";
 import { benchCases, type Case, type CaseOptions } from "../bench/cases.ts";
@@ -19,6 +18,9 @@ import { scaling, scalingTable } from "../bench/scaling.ts";
 import { benchProgram, gptBatch } from "../bench/toolkit/steps.ts";
 import { writeFileAtomic } from "../files.ts";
 import { type ChartSpec, toSvg } from "../report/chart.ts";
+import { openDevice } from "../setup/open.ts";
+import { tune, tuningTable } from "../setup/tuning.ts";
+import { writeTuning } from "../setup/tuning_file.ts";
 import { type Command, defineCommand, type Invocation, main, type Outcome } from "./command.ts";
 
 const OPTIONS = {
@@ -32,6 +34,10 @@ const OPTIONS = {
   rounds: { type: "integer", value: "N", min: 1, help: "interleaved rounds (default 5)" },
   cold: { type: "boolean", help: "only first steps of fresh processes, shader cache empty" },
   scaling: { type: "boolean", help: "how time and memory grow with the sizes of a step, instead" },
+  tune: {
+    type: "boolean",
+    help: "only find out how matrix products are fastest on this adapter, and keep it",
+  },
   profile: { type: "boolean", help: "the time of each kernel of a training step, instead" },
   quick: { type: "boolean", help: "small sizes and two rounds, for CI" },
   force: { type: "boolean", help: "call numbers quotable that were measured on a busy machine" },
@@ -108,12 +114,12 @@ async function race(
   { values, note }: Bench,
   load: number,
 ): Promise<Outcome> {
-  const { quick = false, force = false, cold = false, adapter, python } = values;
+  const { quick = false, force = false, cold = false, adapter, matmul, python } = values;
   // A device of one's own to know the adapter by; it computes nothing.
-  const gpu = await openGpu({ adapter });
+  const gpu = await openDevice({ adapter, matmul }, note);
   const { software } = gpu.info;
   gpu.close();
-  const own = await startToolkit({ adapter });
+  const own = await startToolkit({ adapter, matmul });
   const peers = await startPeers(values, note);
   const report = await bench({
     own,
@@ -122,7 +128,7 @@ async function race(
     peers,
     fresh: (name) => (env) =>
       name === own.name
-        ? startToolkit({ adapter, env })
+        ? startToolkit({ adapter, matmul, env })
         : startPeer(PEERS.find((peer): peer is PeerName => peer === name)!, { python, env }),
     onlyFresh: cold,
     race: { rounds: values.rounds ?? (quick ? 2 : cold ? 3 : 5), targetMs: quick ? 50 : 400 },
@@ -144,8 +150,8 @@ function allRight({ cases }: BenchReport, own: string): boolean {
 }
 
 async function scale({ values, note }: Bench, load: number): Promise<Outcome> {
-  const { quick = false, force = false, adapter } = values;
-  const own = await startToolkit({ adapter });
+  const { quick = false, force = false, adapter, matmul } = values;
+  const own = await startToolkit({ adapter, matmul });
   const settings = { rounds: values.rounds ?? (quick ? 2 : 3), targetMs: quick ? 20 : 400 };
   const sweeps = await scaling(own, settings, quick, note);
   await own.end();
@@ -168,13 +174,23 @@ async function scale({ values, note }: Bench, load: number): Promise<Outcome> {
   return { ok: true, json: report };
 }
 
+/** Measures the schedules of matrix products; from now on every command takes the one that won. */
+async function tuned({ values, note }: Bench): Promise<Outcome> {
+  const { tuning, info } = await tune(note, { adapter: values.adapter });
+  const path = await writeTuning(info, tuning);
+  if (!values.json) console.log(tuningTable(tuning));
+  note(`written: ${path}; every command takes ${tuning.matmul} unless --matmul names another`);
+  return { ok: true, json: { path, ...tuning } };
+}
+
 /** GPU time per kernel of the first step among the cases: its gradient, then its update. */
-async function profile(cases: readonly Case[], { values }: Bench): Promise<Outcome> {
+async function profile(cases: readonly Case[], { values, note }: Bench): Promise<Outcome> {
   const task = cases.map((one) => one.task).find((one) => one.kind === "gpt step");
   if (!task) {
     throw new InputError("--profile: --only leaves no GPT training step, try --only step-small");
   }
-  const gpu = await openGpu({ adapter: values.adapter, profile: true });
+  const { adapter, matmul } = values;
+  const gpu = await openDevice({ adapter, matmul, profile: true }, note);
   const batch = gptBatch(task);
   const weights = initialWeights(task.config, INITIAL.seed, INITIAL.std);
   const program = benchProgram(gpu, weights, batch);
@@ -212,6 +228,7 @@ export const benchCommand: Command<typeof OPTIONS> = defineCommand({
     "  deno task bench --peers --only step-small,step-medium",
     "  deno task bench --only stories --model stories260K.bin --tokenizer tok512.bin --llama2c ./run",
     "  deno task bench --scaling --out scaling",
+    "  deno task bench --tune",
     "",
     "Nothing is quotable that was measured above a load average of 2, or with --quick.",
   ],
@@ -219,6 +236,7 @@ export const benchCommand: Command<typeof OPTIONS> = defineCommand({
     const load = loadAverage();
     const { values } = invocation;
     const cases = chosenCases(benchCases(caseOptions(values)), values.only);
+    if (values.tune) return tuned(invocation);
     if (values.scaling) return scale(invocation, load);
     if (values.profile) return profile(cases, invocation);
     return race(cases, invocation, load);

@@ -4,7 +4,6 @@
  */
 import { join } from "node:path";
 import { InputError } from "../../kernels/errors.ts";
-import { openGpu } from "../../kernels/gpu/device.ts";
 import {
   type Certificate,
   type CertificateSettings,
@@ -27,6 +26,7 @@ import { readCertificate } from "../safety/certificate/read.ts";
 import { adapterName, hashSubject } from "../safety/certificate/subject.ts";
 import { DEFAULT_MIXES, parseMixes } from "../safety/certificate/trials.ts";
 import { checkHashes, checkNumbers, checkObservation } from "../safety/certificate/verify.ts";
+import { openDevice } from "../setup/open.ts";
 import { type Command, type CommonValues, defineCommand, main, type Outcome } from "./command.ts";
 import type { Values } from "./options.ts";
 
@@ -133,7 +133,7 @@ export function certifyCommand(): Command<typeof OPTIONS> {
       if (values.verify !== undefined) return await verify(values.verify, values, note);
       const old = values.against === undefined ? null : await readCertificate(values.against);
       const request = requestFrom(values, old);
-      const gpu = await openGpu({ adapter: values.adapter });
+      const gpu = await openDevice(values, note);
       const fresh = await issueCertificate(gpu, request, progressNotes(note))
         .finally(() => gpu.close());
       const verdict = old && compareCertificates(old, fresh, values.alpha);
@@ -285,7 +285,7 @@ async function verify(
   // Another model says other things: that is no news.
   if (differences.length > 0) return verified(result, values, note);
 
-  const gpu = await openGpu({ adapter: values.adapter });
+  const gpu = await openDevice(values, note);
   try {
     const request = { subject, settings, prompts: promptsOf(claimed) };
     const again = await observeRequest(gpu, request, progressNotes(note));

@@ -1,10 +1,12 @@
 /**
- * What every command has in common: `--help`, `--config`, `key=value`, `--out`, `--seed`, `--json`, and how it ends.
+ * What every command has in common: `--help`, `--config`, `key=value`, `--out`, `--seed`, `--adapter`, `--matmul`, `--json`, and how it
+ * ends.
  *
  * Exit codes: 0 done, 1 failed, 2 bad input with one line saying what to change. With `--json` the last line of
  * stdout is one JSON object, also on failure (`{"error": ...}`).
  */
 import { DeviceError, InputError } from "../../kernels/errors.ts";
+import { MATMUL_SCHEDULES } from "../../kernels/gpu/device.ts";
 import { parseSettings, readText } from "../config/files.ts";
 import { parseOverride } from "../config/overrides.ts";
 import { fileProblem } from "../files.ts";
@@ -20,6 +22,11 @@ const COMMON = {
     value: "NAME",
     help: 'GPU adapter by part of its name, or "software"',
   },
+  matmul: {
+    type: "string",
+    value: "SCHEDULE",
+    help: `how matrix products are cut: ${MATMUL_SCHEDULES.join(", ")}`,
+  },
   json: { type: "boolean", help: "print one JSON object as the last line of stdout" },
   help: { type: "boolean", help: "show this text" },
 } as const satisfies Options;
@@ -34,6 +41,8 @@ export interface CommonValues {
   readonly seed?: number;
   /** GPU adapter by part of its name. */
   readonly adapter?: string;
+  /** Schedule of matrix products by name. */
+  readonly matmul?: string;
   /** One JSON object is wanted on stdout. */
   readonly json?: boolean;
 }

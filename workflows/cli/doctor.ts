@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import declared from "../../deno.json" with { type: "json" };
 import { source as yamlSource } from "../deps/yaml.ts";
+import { describeAdapter, type Gpu } from "../../kernels/gpu/device.ts";
 import type { AdapterSetup } from "../setup/adapter.ts";
+import { chooseMatmul, openDevice } from "../setup/open.ts";
 import { system } from "../setup/system.ts";
 import { type Command, defineCommand, main } from "./command.ts";
 
@@ -100,7 +102,18 @@ function interfaceName(libraries: readonly string[]): string {
   return { windows: "Direct3D 12", darwin: "Metal" }[Deno.build.os as string] ?? "unknown";
 }
 
-async function adapterFacts(): Promise<AdapterFacts | null> {
+/** Which schedule matrix products have on this adapter, and why. */
+function matmulFact(adapter: GPUAdapter, asked: string | undefined): string {
+  const lines: string[] = [];
+  const { schedule, why } = chooseMatmul(
+    describeAdapter(adapter),
+    asked,
+    (line) => lines.push(line),
+  );
+  return [`${schedule}: ${why}`, ...lines].join("\n");
+}
+
+async function adapterFacts(matmul: string | undefined): Promise<AdapterFacts | null> {
   const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) return null;
   const limits: Record<string, number> = {};
@@ -116,6 +129,7 @@ async function adapterFacts(): Promise<AdapterFacts | null> {
     device,
     interface: interfaceName(libraries),
     libraries,
+    "matrix products": matmulFact(adapter, matmul),
     features: [...adapter.features].sort(),
     limits,
   };
@@ -185,18 +199,29 @@ function printReport(report: Report): void {
   if (report.advice.length > 0) print("advice", { "": report.advice });
 }
 
+async function tested(
+  selfTest: (gpu: Gpu) => Promise<readonly SelfTestResult[]>,
+  wanted: { readonly adapter?: string; readonly matmul?: string },
+): Promise<readonly SelfTestResult[]> {
+  // The report says which schedule it is.
+  const gpu = await openDevice(wanted, () => {});
+  return await selfTest(gpu).finally(() => gpu.close());
+}
+
 /**
  * The command.
  * @param selfTest Runs the kernels on this adapter; only called when there is one.
  */
-export function doctorCommand(selfTest: () => Promise<readonly SelfTestResult[]>): Command {
+export function doctorCommand(
+  selfTest: (gpu: Gpu) => Promise<readonly SelfTestResult[]>,
+): Command {
   return defineCommand({
     name: "doctor",
     summary: "Tells what this machine, this build and this adapter are, and tests the kernels.",
     options: {},
     async run({ values }) {
-      const adapter = await adapterFacts();
-      const kernels = adapter ? await selfTest() : [];
+      const adapter = await adapterFacts(values.matmul);
+      const kernels = adapter ? await tested(selfTest, values) : [];
       const report: Report = {
         machine: machine(),
         setup: setup(),
@@ -213,8 +238,8 @@ export function doctorCommand(selfTest: () => Promise<readonly SelfTestResult[]>
 }
 
 if (import.meta.main) {
-  await main(doctorCommand(async () => {
+  await main(doctorCommand(async (gpu) => {
     const { selfTest } = await import("../verify/self_test.ts");
-    return await selfTest();
+    return await selfTest(gpu);
   }));
 }

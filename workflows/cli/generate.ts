@@ -2,7 +2,6 @@
  * `deno task generate`: a model's reply to a prompt, and the prompt's logits.
  */
 import { InputError } from "../../kernels/errors.ts";
-import { openGpu } from "../../kernels/gpu/device.ts";
 import { Generator } from "../../kernels/policy/generate.ts";
 import { loadParameters, type Parameters } from "../../kernels/policy/parameters.ts";
 import type { SamplingSettings } from "../../kernels/sampling/state.ts";
@@ -15,6 +14,7 @@ import { readAdapter } from "../model_files/peft.ts";
 import { writeSafetensors } from "../model_files/safetensors_write.ts";
 import { wearCapacitor } from "../safety/capacitor/policy.ts";
 import { loadWorldModel } from "../safety/world_model/files.ts";
+import { openDevice } from "../setup/open.ts";
 import { runPass, unlabelled } from "../verify/pass.ts";
 import { type Command, type CommonValues, defineCommand, main } from "./command.ts";
 import type { Values } from "./options.ts";
@@ -94,7 +94,7 @@ export function generateCommand(): Command<typeof OPTIONS> {
       checkLength(prompt.length, asked, config.context);
       const settings = sampling(values, model);
 
-      const gpu = await openGpu({ adapter: values.adapter });
+      const gpu = await openDevice(values, note);
       const parameters = loadParameters(gpu, model.weights, { trainable: false });
       if (values.logits !== undefined) await writeLogits(parameters, prompt, values.logits);
       const worn = values.capacitor;

@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { openGpu } from "../../kernels/gpu/device.ts";
+import { openDevice } from "../setup/open.ts";
 import { readAnswers, verifyAnswer } from "../verify/answers.ts";
 import { goldenFolders, verifyGolden } from "../verify/golden.ts";
 import { verifyInvariants } from "../verify/invariants.ts";
@@ -55,7 +55,9 @@ export function verifyCommand(): Command<typeof OPTIONS> {
       print(HEADING);
       for (const answer of known) add(await verifyAnswer(answer));
       if (folders.length > 0 || all || values.invariants) {
-        const gpu = await openGpu({ adapter: values.adapter });
+        const { adapter, matmul } = values;
+        const matmulEverywhere = matmul !== undefined; // no other one hides its mistakes
+        const gpu = await openDevice({ adapter, matmul, matmulEverywhere }, note);
         for (const folder of folders) add(await verifyGolden(gpu, folder));
         if (all || values.invariants) await verifyInvariants(gpu, add);
         gpu.close();

@@ -11,6 +11,7 @@ import {
 } from "../../../workflows/model_files/safetensors_write.ts";
 import { selfTest } from "../../../workflows/verify/self_test.ts";
 import { assert, assertEquals } from "../../assert.ts";
+import { testGpu } from "../../kernels/harness.ts";
 import { sharedTest } from "../../shared.ts";
 import { type Ended, runJson } from "../cli/run.ts";
 
@@ -41,7 +42,7 @@ Deno.test("verify: equivalence classes", async () => {
 });
 
 Deno.test("verify: the self-test covers every room of kernels", async () => {
-  const results = await selfTest();
+  const results = await selfTest(await testGpu());
   assertEquals(results.filter(({ ok }) => !ok), []);
   const rooms = [...Deno.readDirSync(new URL("../../../kernels", import.meta.url))]
     .filter(({ isDirectory }) => isDirectory).map(({ name }) => name);

@@ -12,6 +12,8 @@ import { startTorch } from "./torch.ts";
 export interface StartOptions {
   /** Part of the name of the toolkit's adapter. */
   readonly adapter?: string;
+  /** The toolkit's schedule of matrix products; that of the adapter where absent. */
+  readonly matmul?: string;
   /** Python with PyTorch. */
   readonly python?: string;
   /** Variables for the process, e.g. where its driver keeps compiled shaders. */
@@ -42,9 +44,9 @@ export function peerNames(list: string): readonly PeerName[] {
 }
 
 /** Starts the toolkit. */
-export function startToolkit({ adapter, env }: StartOptions = {}): Promise<Contestant> {
+export function startToolkit({ adapter, matmul, env }: StartOptions = {}): Promise<Contestant> {
   const script = new URL("../toolkit/process.ts", import.meta.url).href;
-  const args = ["run", ...PERMISSIONS, script, ...adapter === undefined ? [] : [adapter]];
+  const args = ["run", ...PERMISSIONS, script, adapter ?? "", matmul ?? ""];
   return startChild("infant", { command: Deno.execPath(), args, env });
 }
 

@@ -1,10 +1,12 @@
 /**
- * The toolkit's own process, so that it is measured as its peers are. The argument is the adapter, if one was named.
+ * The toolkit's own process, so that it is measured as its peers are. The arguments are the adapter and the schedule of matrix
+ * products, empty where none was named.
  */
-import { openGpu } from "../../../kernels/gpu/device.ts";
+import { openDevice } from "../../setup/open.ts";
 import { serveLibrary } from "../peers/serve.ts";
 import { toolkit } from "./toolkit.ts";
 
 if (import.meta.main) {
-  await serveLibrary(async () => toolkit(await openGpu({ adapter: Deno.args[0] })));
+  const [adapter, matmul] = Deno.args.map((name) => name || undefined);
+  await serveLibrary(async () => toolkit(await openDevice({ adapter, matmul }, () => {})));
 }

@@ -2,7 +2,7 @@
  * Opening what is certified: a model's folder, and what it wears, as a policy that replies.
  */
 import { InputError } from "../../../kernels/errors.ts";
-import type { Gpu } from "../../../kernels/gpu/device.ts";
+import { defaultMatmul, type Gpu } from "../../../kernels/gpu/device.ts";
 import { loadParameters } from "../../../kernels/policy/parameters.ts";
 import type { SamplingSettings } from "../../../kernels/sampling/state.ts";
 import type { Content } from "../../data/formats/rows.ts";
@@ -228,8 +228,10 @@ async function hashPatterns(name: string): Promise<Hashed> {
   return { path: name, files: { [`${name}.yaml`]: sha256Of([own[1]]) } };
 }
 
-/** What a certificate calls the adapter. */
-export function adapterName({ info }: Gpu): string {
+/** What a certificate calls the adapter: words that are the same only where sums are rounded in the same order. */
+export function adapterName({ info, matmulSchedule }: Gpu): string {
   const { description, vendor, architecture } = info;
-  return [description, vendor, architecture].filter((part) => part !== "").join(", ") || "unknown";
+  const names = [description, vendor, architecture].filter((part) => part !== "");
+  const schedule = matmulSchedule === defaultMatmul(info) ? [] : [`matmul ${matmulSchedule}`];
+  return [...names.length > 0 ? names : ["unknown"], ...schedule].join(", ");
 }
