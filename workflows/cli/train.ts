@@ -43,7 +43,7 @@ async function sources(values: TrainValues, overrides: readonly string[]): Promi
     );
   }
   const path = values.resume === undefined ? values.config : join(values.resume, "config.yaml");
-  const short = (["out", "seed", "adapter"] as const).flatMap((key) =>
+  const short = (["out", "seed", "adapter", "matmul"] as const).flatMap((key) =>
     values[key] === undefined ? [] : [`${key}=${JSON.stringify(values[key])}`]
   );
   return {
