@@ -107,7 +107,9 @@ export {
   type StepMetrics,
   TrainProgram,
 } from "./workflows/train/program.ts";
+export { fineTune, type FineTuneOptions } from "./workflows/train/fine_tune.ts";
 export { fisherDiagonal, type FisherOptions } from "./workflows/train/fisher.ts";
+export { readAnchor } from "./workflows/train/anchors.ts";
 export { train, type TrainResult } from "./workflows/train/trainer.ts";
 export type { TrainerRequest } from "./workflows/train/prepare.ts";
 export { scoreTable } from "./workflows/train/summary.ts";
@@ -177,7 +179,13 @@ export type { FAMILY_NAMES, FamilyName } from "./workflows/nursery/families.ts";
 export type { Split, SPLITS } from "./workflows/nursery/splits.ts";
 export type { Act } from "./workflows/nursery/harm.ts";
 export type { Fact, Relation } from "./workflows/nursery/world.ts";
+export { heldOutKl } from "./workflows/evaluate/held_out_kl.ts";
 export { heldOutLoss } from "./workflows/evaluate/held_out_loss.ts";
+export {
+  type FailureGame,
+  failureGame,
+  type FailureRequest,
+} from "./workflows/evaluate/failures.ts";
 export {
   clopperPearson,
   clopperPearsonLower,
@@ -197,10 +205,16 @@ export {
 } from "./workflows/report/chart.ts";
 /** Charts as functions from data to Vega-Lite: losses, rates with intervals, gates, certificates, frontiers, games, forgetting. */
 export * as charts from "./workflows/report/charts/mod.ts";
+export { examChart, lossChart, type RatesOptions } from "./workflows/report/charts/mod.ts";
 export { readRun, runFigure, type RunRecord } from "./workflows/report/run_figure.ts";
 export { type ReportRequest, writeReport } from "./workflows/report/report.ts";
 export { type LiveOptions, LiveView } from "./workflows/report/live/server.ts";
-export { type Display, judgedReplies, notebookReporter } from "./workflows/report/notebook.ts";
+export {
+  type Display,
+  judgedReplies,
+  notebookProgress,
+  notebookReporter,
+} from "./workflows/report/notebook.ts";
 
 // 8. The papers' results as functions, and the trade-off between capability and safety.
 /** INFANT's results as functions, with the statistics that reports rest on. */
