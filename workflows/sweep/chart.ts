@@ -107,7 +107,7 @@ const LEGEND = {
   title: null,
   orient: "bottom",
   columns: 1,
-  labelLimit: 300,
+  labelLimit: 480,
   symbolOpacity: 1,
 } as const;
 const colours = { domain: KINDS, range: PALETTE.slice(0, 3) } as const;

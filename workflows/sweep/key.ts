@@ -13,7 +13,7 @@ import declared from "../../deno.json" with { type: "json" };
 import type { TrainConfig } from "../config/config.ts";
 import { fileProblem } from "../files.ts";
 import { hashModel, sha256File } from "../safety/certificate/hashes.ts";
-import type { Point, SharedStages } from "./point.ts";
+import type { Point } from "./point.ts";
 
 /** Rooms of `workflows/` that show, start or compare results and compute none of a point's. */
 const BYSTANDERS = new Set(["bench", "cli", "logging", "pareto", "report", "setup", "verify"]);
@@ -62,23 +62,21 @@ export class Keys {
     }
     const code = await this.code;
     const { config, shared, exam, capability } = work;
-    const own = shared ? { ...config, model: shared.key } : config;
-    const data = await this.#data(config, shared);
+    const data = await this.#data(config);
+    const begun = shared && shared.key;
     // Values stand in the configuration: two ways to say the same are one point.
-    return hashJson({ code, config: placeless(own), data, exam, capability, seed });
+    return hashJson({ code, config: placeless(config), begun, data, exam, capability, seed });
   }
 
   /** Hashes of the files that a configuration names. */
-  async #data(
-    { model, stages, extensions }: TrainConfig,
-    shared: SharedStages | null = null,
-  ): Promise<unknown[]> {
-    const paths = stages.flatMap(({ data }) =>
+  async #data({ model, stages, world_model, extensions }: TrainConfig): Promise<unknown[]> {
+    const sources = [...stages.map(({ data }) => data), world_model?.data ?? "nursery"];
+    const files = sources.flatMap((data) =>
       data !== "nursery" && "path" in data ? [data.path] : []
     );
-    const models = shared ? [] : ["from" in model ? model.from : null, model.tokenizer];
-    const local = models.filter((path) => path !== null && !path.startsWith("hub:")) as string[];
-    return await Promise.all([...local, ...paths, ...extensions].map((path) => this.#hash(path)));
+    const models = ["from" in model ? model.from : null, model.tokenizer]
+      .filter((path) => path !== null && !path.startsWith("hub:")) as string[];
+    return await Promise.all([...models, ...files, ...extensions].map((path) => this.#hash(path)));
   }
 
   #hash(path: string): Promise<unknown> {
@@ -89,7 +87,7 @@ export class Keys {
 }
 
 /** A configuration without what decides nothing. */
-function placeless(config: Omit<TrainConfig, "model"> & { readonly model: unknown }): unknown {
+function placeless(config: TrainConfig): TrainConfig {
   return { ...config, out: null, adapter: null, matmul: null };
 }
 

@@ -51,11 +51,11 @@ export class Planner {
   async #work(values: Values, seed: number): Promise<TrainingWork | ModuleWork> {
     const { point, exam, capability } = this.#spec;
     if (point !== null) return { kind: "module", path: point };
-    const whole = this.#config(values, seed);
-    const { own, shared } = this.#split(whole);
+    const config = this.#config(values, seed);
+    const shared = this.#shared(config);
     return {
       kind: "training",
-      config: own,
+      config,
       shared: shared && { key: await this.#keys.ofShared(shared), config: shared },
       exam,
       capability,
@@ -76,9 +76,10 @@ export class Planner {
     return { ...config, out: null, adapter: null, matmul: null };
   }
 
-  #split(config: TrainConfig): { own: TrainConfig; shared: TrainConfig | null } {
+  /** The first stages, without gate, exam and certificate: those are the points' own. */
+  #shared(config: TrainConfig): TrainConfig | null {
     const { shared: names, shared_seed } = this.#spec;
-    if (names.length === 0) return { own: config, shared: null };
+    if (names.length === 0) return null;
     const stages = config.stages.map(({ name }) => name);
     if (names.some((name, i) => name !== stages[i]) || names.length >= stages.length) {
       throw new InputError(
@@ -86,14 +87,14 @@ export class Planner {
           `found [${names.join(", ")}] of [${stages.join(", ")}]`,
       );
     }
-    const shared = {
+    return {
       ...config,
       seed: shared_seed ?? config.seed,
       stages: config.stages.slice(0, names.length),
       evaluate: null,
       gate: null,
+      certificate: null,
     };
-    return { own: { ...config, stages: config.stages.slice(names.length) }, shared };
   }
 }
 

@@ -16,9 +16,9 @@ export interface SharedStages {
 export interface TrainingWork {
   /** Tells the kinds of work apart. */
   readonly kind: "training";
-  /** The point's own stages; with `shared` its `model` is replaced by what those leave. */
+  /** The whole programme. */
   readonly config: TrainConfig;
-  /** What is trained before, once for many points. */
+  /** Its first stages, where they are trained once for many points. */
   readonly shared: SharedStages | null;
   /** The exam. */
   readonly exam: SweepExam;

@@ -7,14 +7,14 @@
  *     points/<key>/run/          the run folder of its training
  *     shared/<key>/              the same for stages that points share
  */
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { InputError } from "../../kernels/errors.ts";
 import { openGpu } from "../../kernels/gpu/device.ts";
 import { loadParameters } from "../../kernels/policy/parameters.ts";
 import type { TrainConfig } from "../config/config.ts";
 import { sitExam } from "../evaluate/nursery_exam.ts";
-import { writeFileAtomic } from "../files.ts";
+import { writeFileAtomic, writeFolderAtomic } from "../files.ts";
 import type { Reporter } from "../logging/reporter.ts";
 import { readMetrics } from "../logging/run_log.ts";
 import { isFile } from "../model_files/files.ts";
@@ -131,11 +131,13 @@ async function trainAndExamine(
   { folder, place, seed }: Place,
   hooks: PointHooks,
 ): Promise<Found | null> {
-  const from = shared && await sharedCheckpoint(shared, folder, hooks);
-  if (shared && from === null) return null;
-  const model = from === null ? config.model : { from, tokenizer: null };
   const run = join(place, "run");
-  const checkpoint = await trainOrResume({ ...config, model }, run, hooks);
+  if (shared && !await isFile(join(run, "config.yaml"))) {
+    const begun = await sharedRun(shared, folder, hooks);
+    if (begun === null) return null;
+    await continueIn(run, begun, config);
+  }
+  const checkpoint = await trainOrResume(config, run, hooks);
   if (checkpoint === null) return null;
   const gpu = await openGpu({ adapter: hooks.adapter ?? undefined });
   try {
@@ -144,33 +146,32 @@ async function trainAndExamine(
       const onProgress = () => !hooks.stopped();
       return examMeasures(await sitExam(policy, { ...exam, split, seed, onProgress }), capability);
     };
+    const shareds = shared?.config.stages.map(({ name }) => name) ?? [];
     return {
       validation: await sit("validation"),
       test: await sit("test"),
-      cost: await trainingCost(run),
+      cost: await trainingCost(run, shareds),
     };
   } finally {
     gpu.close();
   }
 }
 
-/** The checkpoint that shared stages leave, trained by whoever comes first; null when told to stop. */
-async function sharedCheckpoint(
+/** The run folder of shared stages, trained by whoever comes first; null when told to stop. */
+async function sharedRun(
   { key, config }: SharedStages,
   folder: string,
   hooks: PointHooks,
 ): Promise<string | null> {
   const place = join(folder, "shared", key);
   using _lock = await lock(place);
-  const done = join(place, "done.json");
+  const [done, run] = [join(place, "done.json"), join(place, "run")];
   if (!await isFile(done)) {
-    hooks.reporter.note(`shared stages: ${config.stages.map(({ name }) => name).join(", ")}`);
-    const checkpoint = await trainOrResume(config, join(place, "run"), hooks);
+    const checkpoint = await trainOrResume(config, run, hooks);
     if (checkpoint === null) return null;
-    const path = checkpoint.slice(place.length + 1);
-    await writeFileAtomic(done, `${JSON.stringify({ checkpoint: path })}\n`);
+    await writeFileAtomic(done, `${JSON.stringify({ checkpoint: basename(checkpoint) })}\n`);
   }
-  return join(place, JSON.parse(await Deno.readTextFile(done)).checkpoint);
+  return run;
 }
 
 /** Trains the shared stages of a point alone, for engines that do so before the points. False when told to stop. */
@@ -179,7 +180,28 @@ export async function runShared(
   folder: string,
   hooks: PointHooks,
 ): Promise<boolean> {
-  return await sharedCheckpoint(shared, folder, hooks) !== null;
+  return await sharedRun(shared, folder, hooks) !== null;
+}
+
+/**
+ * A run that goes on from a copy of another's folder, under its own configuration: to the trainer it is a run that is resumed, with all
+ * that the shared stages left, their world model too.
+ */
+async function continueIn(run: string, begun: string, config: TrainConfig): Promise<void> {
+  const { configYaml } = await import("../config/resolve.ts");
+  await writeFolderAtomic(run, async (temporary) => {
+    await copyFolder(begun, temporary);
+    await Deno.writeTextFile(join(temporary, "config.yaml"), configYaml({ ...config, out: run }));
+  });
+}
+
+async function copyFolder(from: string, to: string): Promise<void> {
+  await Deno.mkdir(to, { recursive: true });
+  for await (const { name, isDirectory } of Deno.readDir(from)) {
+    const [source, target] = [join(from, name), join(to, name)];
+    if (isDirectory) await copyFolder(source, target);
+    else await Deno.copyFile(source, target);
+  }
 }
 
 /** A run to its end, from where it is; its last checkpoint, or null when told to stop. */
@@ -199,10 +221,14 @@ async function trainOrResume(
   throw new InputError("the gate ended its first stage: there is no policy to measure");
 }
 
-/** Optimiser steps and tokens of a run, over all its stages. */
-async function trainingCost(run: string): Promise<{ steps: number; tokens: number }> {
+/** Optimiser steps and tokens of a run, over all its stages but those that it shares. */
+async function trainingCost(
+  run: string,
+  shared: readonly string[],
+): Promise<{ steps: number; tokens: number }> {
   const last = new Map<string, { steps: number; tokens: number }>();
   for (const { stage, step, num_tokens } of await readMetrics(join(run, "metrics.jsonl"))) {
+    if (shared.includes(stage)) continue;
     const before = last.get(stage)?.tokens ?? 0;
     last.set(stage, { steps: step, tokens: Math.max(before, Number(num_tokens ?? 0)) });
   }

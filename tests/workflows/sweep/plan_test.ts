@@ -17,7 +17,8 @@ import {
 
 const spec = (text: string, ...overrides: string[]): SweepSpec =>
   parseSpec({ file: { path: "s.yaml", text }, overrides });
-const NURSERY = "search: {grid: {stages.imprint.rho: [0.01, 0.1]}}";
+const NURSERY =
+  "train: {preset: nursery-imprint}\nsearch: {grid: {stages.imprint.rho: [0.01, 0.1]}}";
 
 Deno.test("spec: one clear line for every mistake", () => {
   const cases: readonly (readonly [text: string, line: string])[] = [
@@ -78,7 +79,8 @@ Deno.test("spec: overrides reach into the description and into the training conf
     "train.stages.all.steps=3",
     "exam.dialogues=9",
   );
-  assertEquals([seeds, train, exam.dialogues], [[4, 5], { stages: { all: { steps: 3 } } }, 9]);
+  assertEquals([seeds, exam.dialogues], [[4, 5], 9]);
+  assertEquals(train, { preset: "nursery-imprint", stages: { all: { steps: 3 } } });
 });
 
 Deno.test("plan: mistakes in a point's configuration name the point and the key", async () => {
@@ -109,9 +111,10 @@ Deno.test("plan: mistakes in a point's configuration name the point and the key"
   );
 });
 
-Deno.test("plan: a grid has all combinations, each with every seed; shared stages are split off", async () => {
+Deno.test("plan: a grid has all combinations, each with every seed; they share their first stages", async () => {
   const parsed = spec(
-    "search: {grid: {stages.imprint.rho: [0.01, 0.1], stages.imprint.steps: [5, 10]}}\n" +
+    "train: {preset: nursery-imprint}\n" +
+      "search: {grid: {stages.imprint.rho: [0.01, 0.1], stages.imprint.steps: [5, 10]}}\n" +
       "seeds: [3, 4]\nshared: [pretrain]\nshared_seed: 9",
   );
   const points = await new Planner(parsed).points(startingSettings(parsed.search));
@@ -120,8 +123,8 @@ Deno.test("plan: a grid has all combinations, each with every seed; shared stage
   assertEquals(points.map(({ seed }) => seed).slice(0, 4), [3, 4, 3, 4]);
   const works = points.map(({ work }) => work.kind === "training" ? work : null);
   assertEquals(
-    works.map((work) => work!.config.stages.map(({ name }) => name).join()),
-    Array(8).fill("imprint"),
+    works.map((work) => work!.shared!.config.stages.map(({ name }) => name).join()),
+    Array(8).fill("pretrain"),
   );
   // One seed and one configuration: all points share one training of the first stage.
   assertEquals(new Set(works.map((work) => work!.shared!.key)).size, 1);
