@@ -16,6 +16,11 @@ import { readMetrics } from "../../../workflows/logging/run_log.ts";
 import { loadModel } from "../../../workflows/model_files/load_model.ts";
 import { onnxBytes } from "../../../workflows/model_files/onnx/export.ts";
 import { readSafetensors } from "../../../workflows/model_files/safetensors.ts";
+import { readCertificate } from "../../../workflows/safety/certificate/read.ts";
+import { checkNumbers } from "../../../workflows/safety/certificate/verify.ts";
+import { readWorldModelCard } from "../../../workflows/safety/world_model/files.ts";
+import { verifyAudit } from "../../../workflows/stages/audit.ts";
+import { isGate } from "../../../workflows/stages/programme.ts";
 import { assert, assertEquals } from "../../assert.ts";
 import { testGpu } from "../../kernels/harness.ts";
 import { sharedPath, sharedTest } from "../../shared.ts";
@@ -164,5 +169,61 @@ sharedTest(
         assert(values.every((value) => Number.isFinite(value) && value >= 0), name);
         assert(values.some((value) => value > 0), `${name} is zero`);
       }
+    }),
+);
+
+sharedTest(
+  "stories260K goes through the whole programme on HH-RLHF, and is certified on red-team prompts",
+  MODEL,
+  (model) =>
+    inFolder(async (folder) => {
+      const pairs = sharedPath("data", "preference", "hh-rlhf", "harmless-base-test.jsonl.gz")!;
+      const comments = await Deno.readTextFile(sharedPath("data", "toxicity", "toxicity_en.csv")!);
+      const labelled = comments.split("\n").slice(1, 60).map((line) =>
+        JSON.stringify({
+          text: line.replace(/,(Not )?Toxic\s*$/, ""),
+          harmful: /,Toxic\s*$/.test(line),
+        })
+      );
+      const labels = join(folder, "labels.jsonl");
+      await Deno.writeTextFile(labels, labelled.join("\n"));
+      const prompts = sharedPath("data", "redteam", "simple_safety_tests.csv")!;
+      const judge =
+        new URL("../../../workflows/safety/patterns/english.yaml", import.meta.url).pathname;
+      const out = join(folder, "run");
+      const report = await runPreset(
+        "hh",
+        model,
+        out,
+        `stages.all.data.path=${pairs}`,
+        "stages.all.steps=6",
+        "stages.imprint.fisher.samples=8",
+        "stages.capacitor.capacitor.max_new_tokens=16",
+        `world_model.data.path=${pairs}`,
+        "world_model.data.limit=120",
+        "gate.every=3",
+        `certificate={dialogues: 16, limit: 0.99, max_new_tokens: 16, prompts: {data: ${prompts}, ` +
+          `column: prompts_final, judge: ${judge}, labels: ${labels}}}`,
+      );
+      assertEquals(Object.keys(report.heldOut), ["imprint", "apprentice", "imagine", "capacitor"]);
+      const { ok, entries } = await verifyAudit(out);
+      assert(ok);
+      const gates = entries.filter(isGate);
+      assertEquals(gates.filter(({ action }) => action === "promote").length, 4);
+      for (const { metrics: { preference, prediction } } of gates) {
+        assert(preference.n > 50 && prediction.n > 1000);
+        assert(preference.rate! > 0.3 && preference.rate! < 0.8, `${preference.rate}`);
+        assert(prediction.rate! > 0.2 && prediction.rate! < 0.6, `${prediction.rate}`);
+      }
+      // Gates decide by other pairs than are reported.
+      const rows = await readMetrics(join(out, "metrics.jsonl"));
+      const reported = rows.find((row) => "eval_preference/perToken" in row)!;
+      assert(Number(reported["eval_preference/perToken"]) > 0.3);
+      assertEquals(Object.keys(gates[0].violations), []);
+      const { training } = await readWorldModelCard(join(out, "world_model"));
+      assert(training.replies > 150 && training.unsafe > 50);
+      const certificate = await readCertificate(join(out, "certificate.json"));
+      assertEquals(checkNumbers(certificate), []);
+      assertEquals(certificate.data.source, "file");
     }),
 );
