@@ -152,6 +152,18 @@ export { pathImportance } from "./workflows/train/fisher.ts";
 
 /** Maturity metrics, environments, the gate that promotes, holds or rolls back, and its audit file. */
 export * as stages from "./workflows/stages/mod.ts";
+export type { DegradationReport, GateEntry } from "./workflows/stages/programme.ts";
+export type { GateAction, GateDecision, Regression } from "./workflows/stages/gate.ts";
+export type { Maturity, Measured } from "./workflows/stages/maturity.ts";
+export type { AuditEntry, AuditEvent } from "./workflows/stages/audit.ts";
+export type { Impact } from "./workflows/stages/environments.ts";
+export type { CumulativeBound } from "./workflows/theory/degradation.ts";
+export type {
+  ADVERSARIES,
+  Adversary,
+  ImaginationConfig,
+  KL_GRADIENTS,
+} from "./workflows/config/imagination_schema.ts";
 
 // 6. Examination, and the intervals that every rate carries.
 export {
