@@ -249,3 +249,7 @@ export * as capacitor from "./workflows/safety/capacitor/mod.ts";
 // 12. Counterfactual imagination: perturbations within a budget, the worst of them, and who looks for it.
 /** Edit balls, exact and searched maxima, the generator G_psi, and measured robustness (INFANT Eq. 9-12, 24). */
 export * as perturbation from "./workflows/safety/perturbation/mod.ts";
+
+// 13. Sweeps: points of a configuration, computed once each, and their frontier.
+/** Descriptions of sweeps, the engines that compute their points, fronts over seeds and their chart. */
+export * as sweeps from "./workflows/sweep/mod.ts";

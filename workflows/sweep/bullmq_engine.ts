@@ -24,7 +24,10 @@ const ATTEMPTS = 3;
 /** How long Redis keeps what was computed, for another sweep over the same points. */
 const KEEP_SECONDS = 7 * 24 * 3600;
 
-/** @throws {InputError} when Redis cannot be reached. */
+/**
+ * Sends points to a queue and collects their results.
+ * @throws {InputError} when Redis cannot be reached.
+ */
 export async function bullmqEngine({ url, queue, pollMs = 500 }: BullmqOptions): Promise<Engine> {
   const { bull, options } = await connect(url);
   const sender: Queue = new bull.Queue(queue, options);

@@ -18,7 +18,10 @@ export class Planner {
   readonly #spec: SweepSpec;
   readonly #keys = new Keys();
 
-  /** @throws {InputError} when the sweep compares or shares what there is not. */
+  /**
+   * Plans a sweep.
+   * @throws {InputError} when it compares what there is not.
+   */
   constructor(spec: SweepSpec) {
     this.#spec = spec;
     if (spec.point === null) checkNames(spec);
