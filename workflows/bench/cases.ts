@@ -153,6 +153,9 @@ function kernels(sized: Sized): Case[] {
       title: `${operation} ${size}${passes}`,
       task,
       work: kernelWork(task),
+      variants: operation === "attention"
+        ? [{ label: "plain", task: { ...task, plain: true } }]
+        : [],
     };
   };
   return [

@@ -61,6 +61,8 @@ export interface KernelTask {
   readonly operation: Operation;
   /** With its backward pass. */
   readonly backward: boolean;
+  /** Attention only, the toolkit's own choice: the way that stores length x length matrices. */
+  readonly plain?: boolean;
   /** The policy whose shapes it has. */
   readonly config: PolicyConfig;
   /** Sequences. */

@@ -25,6 +25,7 @@ import {
   type Workload,
 } from "../contest.ts";
 import { operationColumns, operationEntries, operationInputs, targetOf } from "../operations.ts";
+import { plainAttention } from "./plain_attention.ts";
 
 /** What a tape leaves to be looked at, and what it holds. */
 interface Recorded {
@@ -128,6 +129,11 @@ function recordForward(tape: Tape, task: KernelTask, x: Tensor, held: Tensor[]):
   const { operation, backward, config, rows, length } = task;
   const { gpu } = tape;
   const tokens = rows * length;
+  if (operation === "attention" && task.plain) {
+    const plain = plainAttention(tape, x, new Uint32Array(tokens), { rows, length }, config);
+    held.push(...plain.held);
+    return plain.out;
+  }
   if (operation === "attention") {
     const starts = persistent(gpu, "starts", [tokens], "u32");
     held.push(starts);
