@@ -10,12 +10,13 @@ function launch(...args: string[]): Promise<Deno.CommandOutput> {
   }).output();
 }
 
+const COMMANDS = "train generate verify sweep sweep:worker bench doctor schema test".split(" ");
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
 Deno.test("without a command it lists them", async () => {
   const { code, stdout } = await launch();
   assertEquals(code, 0);
-  for (const name of ["train", "generate", "verify", "bench", "doctor", "schema", "test"]) {
+  for (const name of COMMANDS) {
     assert(text(stdout).includes(`\n  ${name} `), `${name} is not listed`);
   }
 });
@@ -24,7 +25,7 @@ Deno.test("the tasks of deno.json start the launcher's commands with the same pe
   const { tasks } = JSON.parse(
     await Deno.readTextFile(new URL("../../../deno.json", import.meta.url)),
   );
-  for (const name of ["train", "generate", "verify", "bench", "doctor", "schema", "test"]) {
+  for (const name of COMMANDS) {
     assertEquals(tasks[name], `deno run -q -RWES --allow-run workflows/cli/main.ts ${name}`);
   }
 });
