@@ -22,6 +22,8 @@ export interface Option {
   readonly bare?: string;
   /** An empty text is a value. */
   readonly empty?: boolean;
+  /** May be given several times: the value is the texts, joined by line breaks. */
+  readonly many?: boolean;
 }
 
 /** Options by long name, e.g. `"max-new-tokens"`. */
@@ -81,7 +83,10 @@ export function parseCommandLine(args: readonly string[], options: Options): Com
         throw new InputError(
           `${token.rawName} needs a value: ${token.rawName} ${option.value ?? "VALUE"}`,
         );
-      } else flags.set(token.name, token.value);
+      } else {
+        const before = option.many ? flags.get(token.name) : undefined;
+        flags.set(token.name, before ? `${before}\n${token.value}` : token.value);
+      }
     } else if (token.kind === "positional") {
       if (!/^[^=]+=/.test(token.value)) {
         throw new InputError(

@@ -10,6 +10,8 @@ import { type ConfigSources, configYaml, resolveConfig } from "../config/resolve
 import { onInterrupt } from "../files.ts";
 import { progress } from "../logging/progress.ts";
 import { type CheckpointPlace, defaultRunFolder, listCheckpoints } from "../run_folder.ts";
+import { watchRun } from "../report/live/in_worker.ts";
+import { writeReport } from "../report/report.ts";
 import { attemptNames } from "../stages/programme.ts";
 import { trainInWorker, type WorkerRequest } from "../train/in_worker.ts";
 import { summaryLines } from "../train/summary.ts";
@@ -30,6 +32,13 @@ export interface TrainOutcome {
 const OPTIONS = {
   preset: { type: "string", value: "NAME", help: `start from ${Object.keys(PRESETS).join(", ")}` },
   resume: { type: "string", value: "DIR", help: "continue the run in this folder" },
+  watch: { type: "boolean", help: "serve the run's report on this machine while it trains" },
+  port: {
+    type: "integer",
+    value: "N",
+    min: 0,
+    help: "with --watch: its port (default: a free one)",
+  },
   "show-config": { type: "boolean", help: "print the resolved configuration and stop" },
 } as const;
 
@@ -77,6 +86,7 @@ export function trainCommand(train: Train): Command {
       "  deno task train --preset nursery-full --out runs/full --seed 1",
       "  deno task train --config my.yaml stages.imprint.rho=0.1 stages.all.batch_size=4",
       "  deno task train --resume runs/full",
+      "  deno task train --watch",
     ],
     async run({ values, overrides, note }) {
       const { config, preset, notices } = resolveConfig(await sources(values, overrides));
@@ -94,13 +104,17 @@ export function trainCommand(train: Train): Command {
         stop.abort();
       });
       const adapter = config.adapter ?? defaultAdapter() ?? null;
+      const watch = values.watch
+        ? await watchRun(folder, values.port ?? 0, (text) => note(`live view lost: ${text}`))
+        : null;
+      if (watch) note(`watch     ${watch.url}`);
       const result = await train({
         config: { ...config, adapter },
         folder,
         resume,
         reporter,
         signal: stop.signal,
-      });
+      }).finally(() => watch?.finish());
       if (stop.signal.aborted) note(`stopped: continue with --resume ${folder}`);
       else result.lines.forEach(note);
       return { ok: !stop.signal.aborted, json: { run: folder, ...result.json } };
@@ -108,9 +122,23 @@ export function trainCommand(train: Train): Command {
   });
 }
 
+/** Writes the report of a run that has ended. The run stands without it, so a failure is told and no more. */
+async function reportOf(folder: string): Promise<{ json: { report?: string }; line: string }> {
+  const out = join(folder, "report.html");
+  try {
+    await writeReport({ runs: [folder], sweep: null, out });
+    return { json: { report: out }, line: `report    ${out}  (opens in any browser)` };
+  } catch (error) {
+    return { json: {}, line: `no report: ${(error as Error).message}` };
+  }
+}
+
 if (import.meta.main) {
   await main(trainCommand(async (request) => {
     const result = await trainInWorker(request);
-    return { json: { ...result }, lines: summaryLines(result, request.folder) };
+    const lines = summaryLines(result, request.folder);
+    if (result.stopped) return { json: { ...result }, lines };
+    const report = await reportOf(request.folder);
+    return { json: { ...result, ...report.json }, lines: [...lines, report.line] };
   }));
 }

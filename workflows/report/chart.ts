@@ -1,10 +1,13 @@
 /**
- * Charts without a browser: a Vega-Lite specification in, an SVG file or a notebook's display out.
+ * Charts without a browser: a Vega-Lite specification in, an SVG file, a PNG or a notebook's display out.
  *
- * Specifications keep to what Vega-Lite 5 knows, because that is what notebooks draw. Colours are Okabe and Ito's, which
- * people with any colour vision can tell apart; marks differ in shape as well. Vega is loaded when something is drawn.
+ * Specifications keep to what Vega-Lite 5 knows, because that is what notebooks draw, and say in `description` what they show, for
+ * readers who see no picture. Vega is loaded when something is drawn.
  */
 import type { TopLevelSpec } from "vega-lite";
+import { DARK, LIGHT, type Surface } from "./palette.ts";
+
+export { PALETTE, SHAPES } from "./palette.ts";
 
 /** A Vega-Lite specification. */
 export type ChartSpec = Readonly<Record<string, unknown>>;
@@ -12,60 +15,55 @@ export type ChartSpec = Readonly<Record<string, unknown>>;
 /** What the specifications are written in. */
 export const VEGA_LITE_5 = "https://vega.github.io/schema/vega-lite/v5.json";
 
-/** Colours of series in order; the first, a grey, is for what others are compared with. */
-export const PALETTE: readonly string[] = [
-  "#767676",
-  "#D55E00",
-  "#0072B2",
-  "#009E73",
-  "#CC79A7",
-  "#E69F00",
-  "#56B4E9",
-];
+/**
+ * What a chart is drawn for: a light page, a dark one, a file that follows the reader's choice of the two, or a page whose own
+ * style repaints it.
+ */
+export type ChartTheme = "light" | "dark" | "both" | "page";
 
-/** Shapes of series, in the same order. */
-export const SHAPES: readonly string[] = [
-  "circle",
-  "square",
-  "triangle-up",
-  "diamond",
-  "cross",
-  "triangle-down",
-  "triangle-right",
-];
-
-const LIGHT = { background: "#ffffff", ink: "#1f2328", line: "#8c959f", grid: "#e7eaee" } as const;
-const DARK = { background: "#0d1117", ink: "#e6edf3", line: "#6e7681", grid: "#262c36" } as const;
-
-const THEME = {
-  background: LIGHT.background,
-  padding: 12,
-  font: "Helvetica, Arial, DejaVu Sans, sans-serif",
-  view: { stroke: null },
-  title: { color: LIGHT.ink, fontSize: 13, anchor: "start", frame: "group" },
-  axis: {
-    labelColor: LIGHT.ink,
-    titleColor: LIGHT.ink,
-    titleFontWeight: "normal",
-    domainColor: LIGHT.line,
-    tickColor: LIGHT.line,
-    gridColor: LIGHT.grid,
-    labelFontSize: 11,
-    titleFontSize: 12,
-  },
-  legend: { labelColor: LIGHT.ink, titleColor: LIGHT.ink, labelFontSize: 12 },
-} as const;
+function config({ background, ink, line, grid }: Surface, page: boolean): object {
+  return {
+    aria: false,
+    background: page ? null : background,
+    padding: page ? 4 : 12,
+    font: "Helvetica, Arial, DejaVu Sans, sans-serif",
+    view: { stroke: null },
+    title: { color: ink, fontSize: 13, anchor: "start", frame: "group" },
+    header: { labelColor: ink, titleColor: ink, labelFontSize: 12, labelFontWeight: "bold" },
+    text: { color: ink },
+    axis: {
+      labelColor: ink,
+      titleColor: ink,
+      titleFontWeight: "normal",
+      domainColor: line,
+      tickColor: line,
+      gridColor: grid,
+      labelFontSize: 11,
+      titleFontSize: 12,
+    },
+    legend: {
+      labelColor: ink,
+      titleColor: ink,
+      labelFontSize: 12,
+      labelLimit: 480,
+      layout: { bottom: { direction: "vertical", anchor: "start" } },
+    },
+  };
+}
 
 /** A reader's browser in dark mode repaints the card, the text and the axes; the series' colours suit both. */
 const DARK_STYLE = `<style>@media (prefers-color-scheme: dark) {
 rect[fill="${LIGHT.background}"] { fill: ${DARK.background} }
 text { fill: ${DARK.ink} }
+[stroke="${LIGHT.ink}"] { stroke: ${DARK.ink} }
+path[fill="${LIGHT.ink}"] { fill: ${DARK.ink} }
+[fill="${LIGHT.shade}"] { fill: ${DARK.shade} }
 line[stroke="${LIGHT.grid}"] { stroke: ${DARK.grid} }
 line[stroke="${LIGHT.line}"] { stroke: ${DARK.line} }
 }</style>`;
 
 /**
- * Draws a chart as a self-contained SVG text that is readable on light and on dark pages.
+ * Draws a chart as a self-contained SVG text, by default one that is readable on light and on dark pages.
  *
  * @example
  * ```ts
@@ -82,18 +80,44 @@ line[stroke="${LIGHT.line}"] { stroke: ${DARK.line} }
  * console.log(svg.startsWith("<svg")); // true
  * ```
  */
-export async function toSvg(spec: ChartSpec): Promise<string> {
+export async function toSvg(spec: ChartSpec, theme: ChartTheme = "both"): Promise<string> {
   const [vega, lite] = await Promise.all([import("vega"), import("vega-lite")]);
   // The schema names version 5 for notebooks; the version 6 that draws here reads the same.
   const { $schema: _, ...rest } = spec;
-  const themed = { ...rest, config: THEME } as unknown as TopLevelSpec;
+  const surface = theme === "dark" ? DARK : LIGHT;
+  const repainted = theme === "dark" ? inDark(rest) : rest;
+  const themed = {
+    ...repainted,
+    config: config(surface, theme === "page"),
+  } as unknown as TopLevelSpec;
   const view = new vega.View(vega.parse(lite.compile(themed).spec), { renderer: "none" });
   try {
     const svg = await view.toSVG();
-    return svg.replace(/<svg[^>]*>/, (open) => open + DARK_STYLE);
+    return theme === "both" ? svg.replace(/<svg[^>]*>/, (open) => open + DARK_STYLE) : svg;
   } finally {
     view.finalize();
   }
+}
+
+/** The specification with every colour of the light surface replaced by the dark one's. */
+function inDark<T>(node: T): T {
+  if (typeof node === "string") {
+    const key = Object.entries(LIGHT).find(([, colour]) => colour === node)?.[0];
+    return (key ? DARK[key as keyof Surface] : node) as T;
+  }
+  if (Array.isArray(node)) return node.map(inDark) as T;
+  if (typeof node !== "object" || node === null) return node;
+  return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, inDark(value)])) as T;
+}
+
+/** Draws a chart as a PNG; null where resvg has no binary for this machine. Its text needs a font on the system. */
+export async function toPng(spec: ChartSpec, theme: "light" | "dark" = "light"): Promise<
+  Uint8Array | null
+> {
+  const resvg = await import("@resvg/resvg-js").catch(() => null);
+  if (resvg === null) return null;
+  const options = { fitTo: { mode: "zoom", value: 1.5 } } as const;
+  return new resvg.Resvg(await toSvg(spec, theme), options).render().asPng();
 }
 
 /** What a Deno notebook displays: it calls the method named `Symbol.for("Jupyter.display")` for content by media type. */
@@ -102,25 +126,53 @@ export type Displayable = Readonly<Record<symbol, () => Promise<Record<string, u
 /**
  * A chart for `Deno.jupyter.display`: interactive where the notebook draws Vega-Lite, otherwise a picture, otherwise text.
  *
- * The picture is a PNG: notebooks hide an SVG of a file that is not trusted. Where resvg has no binary it is left out.
- * @param text What a reader without pictures should know.
+ * The picture is a PNG: notebooks hide an SVG of a file that is not trusted.
+ * @param text What a reader without pictures should know; default: the specification's `description`.
  */
-export function displayable(spec: ChartSpec, text: string): Displayable {
+export function displayable(spec: ChartSpec, text: string = describe(spec)): Displayable {
   return {
     async [Symbol.for("Jupyter.display")](): Promise<Record<string, unknown>> {
       const content: Record<string, unknown> = {
         "application/vnd.vegalite.v5+json": { $schema: VEGA_LITE_5, ...spec },
         "text/plain": text,
       };
-      const png = await toPng(await toSvg(spec));
+      const png = await toPng(spec);
       return png === null ? content : { ...content, "image/png": png.toBase64() };
     },
   };
 }
 
-async function toPng(svg: string): Promise<Uint8Array | null> {
-  const resvg = await import("@resvg/resvg-js").catch(() => null);
-  if (resvg === null) return null;
-  const options = { fitTo: { mode: "zoom", value: 1.5 } } as const;
-  return new resvg.Resvg(svg, options).render().asPng();
+/** What a specification says it shows. */
+export function describe({ description, title }: ChartSpec): string {
+  const named = title as string | { readonly text?: string } | undefined;
+  const text = description ?? (typeof named === "string" ? named : named?.text) ?? "a chart";
+  return String(text);
+}
+
+/**
+ * Shows a chart in a notebook, wherever it is read; outside one, its text. Await it: a notebook loses some of the values that a
+ * cell merely ends with.
+ * @param text What a reader without pictures should know; default: the specification's `description`.
+ *
+ * @example
+ * ```ts
+ * import { charts, show } from "@infant/toolkit";
+ *
+ * const gaps = [[10, 0.3], [100, 0.1], [1000, 0.031]].map(([steps, gap]) => ({ steps, gap }));
+ * await show(charts.nashGapChart([{ name: "averaged", points: gaps }]));
+ * ```
+ */
+export async function show(spec: ChartSpec, text?: string): Promise<void> {
+  const jupyter = notebook();
+  if (jupyter) await jupyter.display(displayable(spec, text));
+  else console.log(text ?? describe(spec));
+}
+
+/** The notebook's kernel; outside one Deno has none, or throws when asked. */
+function notebook(): { display(content: Displayable): Promise<void> } | null {
+  try {
+    return (Deno as { jupyter?: { display(content: Displayable): Promise<void> } }).jupyter ?? null;
+  } catch {
+    return null;
+  }
 }

@@ -6,13 +6,8 @@ import { runCommand } from "../../../workflows/cli/command.ts";
 import type { MetricsRow } from "../../../workflows/logging/run_log.ts";
 import { rateOf } from "../../../workflows/nursery/score.ts";
 import { displayable, PALETTE, toSvg } from "../../../workflows/report/chart.ts";
-import {
-  examChart,
-  figureSpec,
-  lossChart,
-  readRun,
-  runFigure,
-} from "../../../workflows/report/run_figure.ts";
+import { examChart, lossChart } from "../../../workflows/report/charts/mod.ts";
+import { figureSpec, readRun, runFigure } from "../../../workflows/report/run_figure.ts";
 import { assert, assertEquals, assertRejects } from "../../assert.ts";
 
 const METRICS: readonly MetricsRow[] = [
@@ -80,7 +75,7 @@ Deno.test("report: losses stand at the tokens of the whole run, and what is not 
 
 Deno.test("report: every rate is drawn with its interval, and what was not asked is left out", () => {
   const rows = valuesOf(examChart(SCORES), "values").flat() as Record<string, unknown>[];
-  assertEquals(rows.length, 7 * 3); // eight measures, one of them without dialogues
+  assertEquals(rows.length, 9 * 3); // ten measures, one of them without dialogues
   const { low, high } = rateOf(10, 40);
   assertEquals(
     rows.find(({ measure, policy }) => measure === "refusals of harm" && policy === "pretrain"),

@@ -1,0 +1,67 @@
+import { readExams, recordExam } from "../../../workflows/evaluate/exams.ts";
+import { readSamples, recordSamples, samplePrompts } from "../../../workflows/evaluate/samples.ts";
+import { REFUSAL } from "../../../workflows/nursery/dialogue.ts";
+import { exam } from "../../../workflows/nursery/exam.ts";
+import { FAMILY_NAMES } from "../../../workflows/nursery/families.ts";
+import { helpfulReply, rightReply } from "../../../workflows/nursery/replies.ts";
+import { judgeAll, score } from "../../../workflows/nursery/score.ts";
+import { InputError } from "../../../kernels/errors.ts";
+import { assert, assertEquals, assertRejects } from "../../assert.ts";
+
+async function withFolder(use: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  await use(folder).finally(() => Deno.remove(folder, { recursive: true }));
+}
+
+Deno.test("samples: one harmful prompt of each family, few of everything else, the same every time", () => {
+  const prompts = samplePrompts("test", 3);
+  assertEquals(prompts, samplePrompts("test", 3));
+  const harmful = prompts.filter(({ truth }) => truth.type === "act" && truth.harmful)
+    .filter(({ kind }) => kind === "howto");
+  assertEquals(harmful.map(({ family }) => family).sort(), [...FAMILY_NAMES].sort());
+  assert(prompts.length < 60, `${prompts.length} prompts`);
+  for (const { split } of prompts) assertEquals(split, "test");
+});
+
+Deno.test("samples: replies of all policies stand beside each other with the oracle's verdicts", () =>
+  withFolder(async (folder) => {
+    const options = { split: "test", seed: 1 } as const;
+    await recordSamples(
+      folder,
+      "helps",
+      (asked) => Promise.resolve(asked.map(({ truth }) => helpfulReply(truth))),
+      options,
+    );
+    await recordSamples(
+      folder,
+      "refuses",
+      (asked) => Promise.resolve(asked.map(() => REFUSAL)),
+      options,
+    );
+    await recordSamples(
+      folder,
+      "right",
+      (asked) => Promise.resolve(asked.map(({ truth }) => rightReply(truth))),
+      options,
+    );
+    for (const { harmful, kind, replies } of await readSamples(folder)) {
+      assertEquals(Object.keys(replies), ["helps", "refuses", "right"]);
+      assert(replies.right.right && !replies.right.harms, replies.right.verdict);
+      if (kind !== "howto") continue;
+      assertEquals(replies.helps.verdict, harmful ? "harm: recipe" : "right");
+      assertEquals(replies.helps.harms, harmful);
+      assertEquals(replies.refuses.verdict, harmful ? "refused" : "refused, though harmless");
+    }
+  }));
+
+Deno.test("exams: all rates are kept, by policy, and a broken file is named", () =>
+  withFolder(async (folder) => {
+    assertEquals(await readExams(folder), {});
+    const asked = exam("test", 1, 1);
+    const scored = score(judgeAll(asked, asked.map(({ truth }) => rightReply(truth))));
+    await recordExam(folder, "a", scored);
+    await recordExam(folder, "b", scored);
+    assertEquals(await readExams(folder), { a: scored, b: scored });
+    await Deno.writeTextFile(`${folder}/exams.json`, "{");
+    await assertRejects(() => readExams(folder), InputError, "exams.json cannot be read");
+  }));

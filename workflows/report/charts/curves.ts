@@ -1,0 +1,72 @@
+/**
+ * Curves of one number against another: a trade-off as a weight is turned, an error as a sample grows.
+ */
+import { type ChartSpec, VEGA_LITE_5 } from "../chart.ts";
+import { colourBy, shapeBy } from "./parts.ts";
+
+/** A curve. */
+export interface Curve {
+  /** What it is of. */
+  readonly name: string;
+  /** Its points, in the order in which they are joined; a label is written beside its point. */
+  readonly points: readonly { readonly x: number; readonly y: number; readonly label?: string }[];
+}
+
+/** How {@linkcode curvesChart} is drawn. */
+export interface CurvesOptions {
+  /** Title of the horizontal axis. */
+  readonly x: string;
+  /** Title of the vertical axis. */
+  readonly y: string;
+  /** Axes with a logarithmic scale; their values must be above 0. */
+  readonly log?: readonly ("x" | "y")[];
+}
+
+/** Curves with a mark at every point; the first is drawn in grey, as what the others are compared with. */
+export function curvesChart(
+  curves: readonly Curve[],
+  { x, y, log = [] }: CurvesOptions,
+): ChartSpec {
+  const names = curves.map(({ name }) => name);
+  const values = curves.flatMap(({ name, points }) =>
+    points.map((point, order) => ({ name, order, ...point }))
+  );
+  const axis = (field: "x" | "y", title: string) => ({
+    field,
+    type: "quantitative",
+    title: log.includes(field) ? `${title} (log scale)` : title,
+    scale: log.includes(field)
+      ? { type: "log", nice: false, padding: 12 }
+      : { zero: false, padding: 12 },
+    axis: { format: "~g", tickCount: 6 },
+  });
+  const color = colourBy("name", names);
+  const text = (value: number) => +value.toPrecision(3);
+  return {
+    $schema: VEGA_LITE_5,
+    description: `${y} against ${x}. ${
+      curves.map(({ name, points }) =>
+        `${name}: ${points.map(({ x, y }) => `${text(y)} at ${text(x)}`).join(", ")}`
+      ).join("; ")
+    }.`,
+    width: 440,
+    height: 300,
+    data: { values },
+    encoding: { x: axis("x", x), y: axis("y", y) },
+    layer: [
+      {
+        mark: { type: "line", strokeWidth: 1.5, opacity: 0.8 },
+        encoding: { color, order: { field: "order" } },
+      },
+      {
+        mark: { type: "point", filled: true, opacity: 1, size: 70 },
+        encoding: { color, shape: shapeBy("name", names) },
+      },
+      {
+        transform: [{ filter: "isValid(datum.label)" }],
+        mark: { type: "text", align: "left", dx: 8, dy: -6, fontSize: 11 },
+        encoding: { text: { field: "label" } },
+      },
+    ],
+  };
+}
