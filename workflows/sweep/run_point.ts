@@ -10,7 +10,6 @@
 import { basename, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { InputError } from "../../kernels/errors.ts";
-import { openGpu } from "../../kernels/gpu/device.ts";
 import { loadParameters } from "../../kernels/policy/parameters.ts";
 import type { TrainConfig } from "../config/config.ts";
 import { sitExam } from "../evaluate/nursery_exam.ts";
@@ -19,6 +18,7 @@ import type { Reporter } from "../logging/reporter.ts";
 import { readMetrics } from "../logging/run_log.ts";
 import { isFile } from "../model_files/files.ts";
 import { listCheckpoints } from "../run_folder.ts";
+import { openDevice } from "../setup/open.ts";
 import { attemptNames } from "../stages/programme.ts";
 import { loadWeights } from "../train/policy_source.ts";
 import { train } from "../train/trainer.ts";
@@ -139,7 +139,8 @@ async function trainAndExamine(
   }
   const checkpoint = await trainOrResume(config, run, hooks);
   if (checkpoint === null) return null;
-  const gpu = await openGpu({ adapter: hooks.adapter ?? undefined });
+  const wanted = { adapter: hooks.adapter, matmul: config.matmul };
+  const gpu = await openDevice(wanted, (line) => hooks.reporter.note(line));
   try {
     const policy = loadParameters(gpu, await loadWeights(checkpoint), { trainable: false });
     const sit = async (split: "validation" | "test") => {

@@ -3,10 +3,11 @@
  */
 import { type Gpu, MATMUL_SCHEDULES, openGpu } from "../../../kernels/gpu/device.ts";
 import type { CompiledKernel } from "../../../kernels/gpu/kernel.ts";
+import { verifyCommand } from "../../../workflows/cli/verify.ts";
 import { goldenFolders, verifyGolden } from "../../../workflows/verify/golden.ts";
 import { holds } from "../../../workflows/verify/result.ts";
 import { assert, assertEquals } from "../../assert.ts";
-import "../../kernels/harness.ts"; // chooses the WebGPU back end
+import { runJson } from "../cli/run.ts"; // chooses the WebGPU back end, too
 
 const OWN = new URL("../../golden", import.meta.url).pathname;
 
@@ -21,6 +22,17 @@ function schedulesUsed(gpu: Gpu): string[] {
   }
   return [...used].sort();
 }
+
+Deno.test("verify --matmul takes that schedule, and says so", async () => {
+  const verify = (...more: string[]) =>
+    runJson(verifyCommand(), "--golden", `${OWN}/kl`, "--matmul", ...more);
+  const { code, json, stderr } = await verify("registers");
+  assertEquals([code, json.passed], [0, 1], stderr);
+  assert(stderr.includes("matrix products: registers, asked for\n"), stderr);
+  const refused = await verify("fast");
+  assertEquals(refused.code, 2);
+  assert(refused.stderr.includes('no matmul schedule "fast"'), refused.stderr);
+});
 
 for (const matmul of MATMUL_SCHEDULES) {
   Deno.test(`golden cases, every product ${matmul}`, async () => {
