@@ -186,6 +186,7 @@ async function resumed(setting: Setting): Promise<Standing> {
       tokenizer: null,
       optimizer: before,
       fisher: null,
+      adversary: null,
       state: {
         stage: "verify",
         step: half,
