@@ -191,6 +191,7 @@ export type { FAMILY_NAMES, FamilyName } from "./workflows/nursery/families.ts";
 export type { Split, SPLITS } from "./workflows/nursery/splits.ts";
 export type { Act } from "./workflows/nursery/harm.ts";
 export type { Fact, Relation } from "./workflows/nursery/world.ts";
+export { type ContinueOptions, continueTexts } from "./workflows/evaluate/continue_texts.ts";
 export { heldOutKl } from "./workflows/evaluate/held_out_kl.ts";
 export { heldOutLoss } from "./workflows/evaluate/held_out_loss.ts";
 export {

@@ -8,8 +8,8 @@ import { colourBy, shapeBy } from "./parts.ts";
 export interface Curve {
   /** What it is of. */
   readonly name: string;
-  /** Its points, in the order in which they are joined; a label is written beside its point. */
-  readonly points: readonly { readonly x: number; readonly y: number; readonly label?: string }[];
+  /** Its points, in the order in which they are joined. */
+  readonly points: readonly { readonly x: number; readonly y: number }[];
 }
 
 /** How {@linkcode curvesChart} is drawn. */
@@ -31,6 +31,7 @@ export function curvesChart(
   const values = curves.flatMap(({ name, points }) =>
     points.map((point, order) => ({ name, order, ...point }))
   );
+  const small = (field: "x" | "y") => values.some((value) => Math.abs(value[field]) < 1e-3);
   const axis = (field: "x" | "y", title: string) => ({
     field,
     type: "quantitative",
@@ -38,7 +39,7 @@ export function curvesChart(
     scale: log.includes(field)
       ? { type: "log", nice: false, padding: 12 }
       : { zero: false, padding: 12 },
-    axis: { format: "~g", tickCount: 6 },
+    axis: { format: small(field) ? ".0e" : "~g", tickCount: 6 },
   });
   const color = colourBy("name", names);
   const text = (value: number) => +value.toPrecision(3);
@@ -61,11 +62,6 @@ export function curvesChart(
       {
         mark: { type: "point", filled: true, opacity: 1, size: 70 },
         encoding: { color, shape: shapeBy("name", names) },
-      },
-      {
-        transform: [{ filter: "isValid(datum.label)" }],
-        mark: { type: "text", align: "left", dx: 8, dy: -6, fontSize: 11 },
-        encoding: { text: { field: "label" } },
       },
     ],
   };
