@@ -53,9 +53,9 @@ export interface WorkerRequest {
 
 /**
  * How long the worker stays when its work is done. Ending it takes the graphics driver down in its thread, and a process that exits
- * meanwhile may crash (llvmpipe: 1 of 60 runs that had succeeded); a command is gone by then.
+ * meanwhile may crash (llvmpipe: 1 of 60 runs that had succeeded); a command has written its report and is gone by then.
  */
-const LINGER_MS = 1000;
+const LINGER_MS = 60_000;
 
 /** Trains in a worker. @throws whatever the trainer throws, as the same class. */
 export function trainInWorker(request: WorkerRequest): Promise<TrainResult> {
