@@ -14,9 +14,8 @@ Deno.test("texts are continued alone as in company, and never beyond the context
   const config = llamaConfig({ ...sizes, vocabSize: nurseryVocabulary.length });
   const policy = loadParameters(await testGpu(), initialWeights(config, 1), { trainable: false });
   const tokenizer = await nurseryTokenizer();
-  const [short, long] = nurseryVocabulary.slice(40, 44).map((word, i, all) =>
-    all.slice(0, i + 1).join(" ")
-  ).filter((_, i) => i === 0 || i === 3);
+  const words = nurseryVocabulary.slice(40, 44);
+  const [short, long] = [words[0], words.join(" ")];
   const texts = await continueTexts(policy, tokenizer, [short, long], { maxNewTokens: 5 });
   assertEquals(await continueTexts(policy, tokenizer, [short], { maxNewTokens: 5 }), [texts[0]]);
   assertEquals(await continueTexts(policy, tokenizer, [], { maxNewTokens: 5 }), []);
