@@ -25,7 +25,7 @@ export function frontChart(report: FrontReport): ChartSpec {
       y_low: y.low,
       y_high: y.high,
     };
-  });
+  }).sort((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind)); // what is drawn last lies on top
   const seeds = report.settings.flatMap(({ validation: [x, y] }) =>
     x.seeds.map((value, s) => ({ x: value, y: y.seeds[s] }))
   );
@@ -36,7 +36,9 @@ export function frontChart(report: FrontReport): ChartSpec {
     title,
     scale: domain,
   });
-  const x = axis("x", `${first}, mean over ${report.seeds.length} seeds and 95% interval`);
+  const { length } = report.seeds;
+  const over = length === 1 ? "one seed" : `mean over ${length} seeds`;
+  const x = axis("x", `${first}, ${over}, 95% interval`);
   const y = axis("y", second);
   const kind = { field: "kind", type: "nominal", legend: LEGEND };
   return {
