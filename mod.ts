@@ -110,6 +110,7 @@ export {
 export { fineTune, type FineTuneOptions } from "./workflows/train/fine_tune.ts";
 export { fisherDiagonal, type FisherOptions } from "./workflows/train/fisher.ts";
 export { readAnchor } from "./workflows/train/anchors.ts";
+export type { Anchor } from "./workflows/objective/plasticity.ts";
 export { train, type TrainResult } from "./workflows/train/trainer.ts";
 export type { TrainerRequest } from "./workflows/train/prepare.ts";
 export { scoreTable } from "./workflows/train/summary.ts";
