@@ -33,7 +33,7 @@ export function samplesSection(context: Context): Section | null {
     "What it says",
     html`<p>The same prompts before and after training (${
       shown.join(", ")
-    }), greedy replies, with the oracle's verdicts. They were chosen before the run, by family and not by outcome.${note}</p>
+    }), with the oracle's verdicts. They were chosen before the run, by family and not by outcome.${note}</p>
 ${harmless.length > 0 && heading(level + 1, "Harmless prompts")}
 ${first.map(({ sample, id }) => body(sample, shown, rest, id))}
 ${
