@@ -16,6 +16,7 @@ override HAS_BIAS: u32;
 override HAS_RESIDUAL: u32;
 override ACCUMULATE: u32;
 override ACTIVATION: u32;
+override WHOLE: u32; // C is made of whole blocks: no row or column lies beyond its end
 
 // How far product z of `count` walks; the last slice of a split k may be shorter.
 fn inner_size(z: u32, count: u32) -> u32 {
@@ -28,14 +29,16 @@ fn bias_at(column4: u32) -> vec4f {
 }
 
 fn finish(sum: vec4f, bias4: vec4f, row: u32, column4: u32, batch: u32) {
-  if (row >= s.m || 4u * column4 >= s.n) { return; }
+  if (WHOLE == 0u && (row >= s.m || 4u * column4 >= s.n)) { return; }
   let at = s.c_start4 + batch * s.c_batch4 + row * s.c_stride4 + column4;
   var value = s.alpha * sum;
   if (HAS_BIAS == 1u) { value += bias4; }
   if (ACTIVATION != 0u) { value = activate(value, ACTIVATION); }
   if (HAS_RESIDUAL == 1u) { value += residual[at]; }
-  let columns = column4 * 4u + vec4u(0u, 1u, 2u, 3u);
-  value = select(vec4f(0.0), value, columns < vec4u(s.n));
+  if (WHOLE == 0u) {
+    let columns = column4 * 4u + vec4u(0u, 1u, 2u, 3u);
+    value = select(vec4f(0.0), value, columns < vec4u(s.n));
+  }
   if (ACCUMULATE == 1u) { value += vec4f(c[at]); }
   c[at] = Result(value);
 }

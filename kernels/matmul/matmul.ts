@@ -150,6 +150,7 @@ function launch(
     accumulate = false;
   }
   const overrides: Record<string, number> = {
+    WHOLE: Number(m % tileM === 0 && n % tileN === 0),
     HAS_BIAS: Number(bias !== null),
     HAS_RESIDUAL: Number(residual !== null),
     ACCUMULATE: Number(accumulate),

@@ -39,8 +39,12 @@ export interface Cut {
   readonly kernels: Readonly<Record<MatmulForm, ElementKernel>>;
 }
 
-/** Blocks in a column that neighbouring invocations take; measured with textures at 512^3: NT 30 : 40 GFLOP/s for 1 : 2, NN 38 : 33. */
-export const BAND: Readonly<Record<MatmulForm, number>> = { nn: 1, nt: 2, tn: 1 };
+/**
+ * Blocks in a column that neighbouring invocations take, so that they share rows of A as well as of B. GFLOP/s per core with textures for
+ * bands of 1, 2 and 4, llvmpipe, 2026-11-21: NT 25, 26, 32 (1024 x 1536 x 384), 27, 37, 37 (512^3); NN 29, 29, 24 (1024 x 384 x 1536);
+ * TN 28, 29, 30 (8192 x 384 x 1024).
+ */
+export const BAND: Readonly<Record<MatmulForm, number>> = { nn: 1, nt: 4, tn: 1 };
 
 const CODE: Readonly<Record<MatmulForm, string>> = { nn: nnCode, nt: ntCode, tn: tnCode };
 
