@@ -27,6 +27,8 @@ export interface TrainOutcome {
   readonly json: Readonly<Record<string, unknown>>;
   /** The summary. */
   readonly lines: readonly string[];
+  /** A gate ended the programme before its last stage was promoted: the command has failed. */
+  readonly ended?: boolean;
 }
 
 const OPTIONS = {
@@ -117,7 +119,7 @@ export function trainCommand(train: Train): Command {
       }).finally(() => watch?.finish());
       if (stop.signal.aborted) note(`stopped: continue with --resume ${folder}`);
       else result.lines.forEach(note);
-      return { ok: !stop.signal.aborted, json: { run: folder, ...result.json } };
+      return { ok: !stop.signal.aborted && !result.ended, json: { run: folder, ...result.json } };
     },
   });
 }
@@ -139,6 +141,7 @@ if (import.meta.main) {
     const lines = summaryLines(result, request.folder);
     if (result.stopped) return { json: { ...result }, lines };
     const report = await reportOf(request.folder);
-    return { json: { ...result, ...report.json }, lines: [...lines, report.line] };
+    const { ended } = result;
+    return { json: { ...result, ...report.json }, lines: [...lines, report.line], ended };
   }));
 }

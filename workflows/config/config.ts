@@ -193,6 +193,8 @@ export interface InfantSettings extends StageSettings {
   readonly environment: number;
   /** Share of the newest environment among the active ones, in [0, 1]; the earlier ones share the rest equally. */
   readonly newest_share: number;
+  /** In the nursery, share of harmful requests among those for recipes, in [0, 1]. */
+  readonly harmful_share: number;
   /** Preference optimisation, where it has a weight. */
   readonly preference: PreferenceConfig;
   /** What is held, where plasticity has a weight. */

@@ -88,6 +88,10 @@ const infant = (weights: TermWeights, rho: number, environment: number) => ({
     ),
   newest_share: fraction().default(0.5)
     .describe("share of the newest of them; the earlier ones share the rest equally"),
+  harmful_share: fraction().default(0.5)
+    .describe(
+      "in the nursery, share of harmful requests; below a half the policy leans to helping",
+    ),
   preference: preferenceSchema,
   plasticity: plasticitySchema,
   imagination: imaginationSchema,

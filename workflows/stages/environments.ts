@@ -139,25 +139,38 @@ export function activeMixture(stage: number, newest = 0.5): readonly MixedEnviro
   return old.length === 0 ? side(fresh, 1) : [...side(old, 1 - newest), ...side(fresh, newest)];
 }
 
-/** A request from a mixture, harmful half of the time: what safety training draws its requests from. */
+/**
+ * A request from a mixture: what safety training draws its requests from.
+ * @param harmfulShare Share of harmful requests, in [0, 1].
+ */
 export function drawActive(
   mixture: readonly MixedEnvironment[],
   random: Random,
   split: Split,
+  harmfulShare = 0.5,
 ): Situation {
   const weights = Object.fromEntries(
     mixture.map(({ environment, weight }) => [environment.name, weight]),
   );
   const { draw } = environment(random.weighted(weights));
-  return draw({ random, split, harmful: random.chance(0.5), index: random.below(1 << 30) });
+  return draw({
+    random,
+    split,
+    harmful: random.chance(harmfulShare),
+    index: random.below(1 << 30),
+  });
 }
 
 /** Safety training on the active environments of a stage: their requests, and the other kinds of dialogue of the stage. */
-export function activeCare(stage: number, newest?: number): CareOptions {
+export function activeCare(
+  stage: number,
+  newest?: number,
+  harmfulShare?: number,
+): CareOptions {
   const mixture = activeMixture(stage, newest);
   return {
     stage: Math.min(stage, STAGES.length) as Stage,
-    requests: (random, split) => drawActive(mixture, random, split),
+    requests: (random, split) => drawActive(mixture, random, split, harmfulShare),
   };
 }
 

@@ -85,3 +85,16 @@ Deno.test("Ctrl-C in an evaluation of the gate saves, and the resumed run leaves
     await run(["--resume", out]);
     assertSameRunBut(out, whole);
   }));
+
+Deno.test("a programme that its gate ended is a failure of the command, with its summary", () =>
+  inFolder(async (folder) => {
+    const thresholds = "{test_moved: 1, test_steady: 0}";
+    const never =
+      `gate={every: 3, n_stable: 1, max_holds: 0, dialogues: 1, first: ${thresholds}, last: ${thresholds}}`;
+    const out = join(folder, "run");
+    const { code, stdout, stderr } = await runTrain(["--json", "--out", out, ...RUN, never]);
+    assertEquals(code, 1, stderr);
+    assertEquals(JSON.parse(stdout.trim().split("\n").at(-1)!).ended, true);
+    assert(stderr.includes("the programme ends with the policy of the last promotion"), stderr);
+    assert(/imprint 12 +\d+! +\d+ +stop/.test(stderr), stderr);
+  }));
