@@ -29,10 +29,13 @@ export { DeviceError, InputError } from "./errors.ts";
 export { type AdapterInfo, Gpu, type GpuOptions, openGpu } from "./gpu/device.ts";
 export { type DType, paddedColumns, persistent, type Place, Tensor, upload } from "./gpu/tensor.ts";
 export { type EncodeHook, Tape } from "./gpu/tape.ts";
+export { type CompileProgress, warm } from "./gpu/warm.ts";
+export type { Image } from "./gpu/texture.ts";
 export { MetricRing, readFloats, readTensors, settle } from "./gpu/readback.ts";
 export { Clock, type ProfileRow } from "./gpu/clock.ts";
 export {
   type BindingSpec,
+  type CompiledKernel,
   defineKernel,
   type Kernel,
   type Overrides,
@@ -130,6 +133,7 @@ export {
   transformer,
   type TransformerOptions,
 } from "./policy/transformer.ts";
+export { LOGIT_BYTES, overVocabulary, type TokenPart } from "./policy/vocabulary.ts";
 export {
   classifierHead,
   headSpecsOf,

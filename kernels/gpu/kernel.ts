@@ -50,8 +50,11 @@ export interface Kernel {
 
 /** A compiled kernel. */
 export interface CompiledKernel {
+  /** What was compiled. */
   readonly kernel: Kernel;
+  /** Its buffers and textures. */
   readonly layout: GPUBindGroupLayout;
+  /** What is launched. */
   readonly pipeline: GPUComputePipeline;
 }
 

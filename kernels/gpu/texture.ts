@@ -58,7 +58,9 @@ export const TEXTURE_LAYOUT: GPUStorageTextureBindingLayout = {
 
 /** A texture as tensors use it. */
 export interface Image {
+  /** WebGPU's texture. */
   readonly texture: GPUTexture;
+  /** As kernels bind it. */
   readonly view: GPUTextureView;
 }
 
