@@ -12,6 +12,9 @@ const thresholds = () => z.record(z.string().min(1), fraction());
 export const gateSchema: z.ZodType<GateConfig> = z.strictObject({
   first: thresholds().describe("threshold of each metric of maturity at the first gate"),
   last: thresholds().describe("at the last gate; in between they rise in equal steps (Eq. 42)"),
+  since: z.record(z.string().min(1), whole(1)).default({}).describe(
+    "gated stage from which a metric's threshold counts; before it is 0, since what was never shown cannot be asked",
+  ),
   n_stable: whole(1).default(2)
     .describe("evaluations in a row for which thresholds must be maintained"),
   reading: z.enum(["strict", "tolerant"]).default("strict")

@@ -109,6 +109,8 @@ export interface GateConfig {
   readonly first: Readonly<Record<string, number>>;
   /** At the last gate; between them thresholds rise in equal steps (Eq. 42). */
   readonly last: Readonly<Record<string, number>>;
+  /** Gated stage from which a metric's threshold counts, from 1; before it is 0. Metrics that are not named count from the first. */
+  readonly since: Readonly<Record<string, number>>;
   /** Evaluations in a row for which thresholds must be maintained. */
   readonly n_stable: number;
   /** Strict: all of them reach the thresholds. Tolerant (Eq. 48): the first does, the others come within `tolerance`. */

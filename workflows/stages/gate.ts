@@ -75,11 +75,15 @@ export interface GateThresholds {
 }
 
 /**
- * The threshold schedule of a configuration over `stages` gated stages. With one stage it has the last thresholds.
- * @throws {InputError} when `first` and `last` name different metrics.
+ * The threshold schedule of a configuration over `stages` gated stages. With one stage it has the last thresholds. Before the stage
+ * that `since` names for a metric its threshold is 0, since what no environment has shown cannot be asked: the paper's schedule asks
+ * for all metrics from the first stage on.
+ * @throws {InputError} when `first` and `last` name different metrics, or `since` others.
  */
 export function gateThresholds(
-  { first, last }: Pick<GateConfig, "first" | "last">,
+  { first, last, since = {} }:
+    & Pick<GateConfig, "first" | "last">
+    & Partial<Pick<GateConfig, "since">>,
   stages: number,
 ): GateThresholds {
   const names = Object.keys(last);
@@ -90,6 +94,10 @@ export function gateThresholds(
       `gate: first and last must name the same metrics, "${odd}" is in one only`,
     );
   }
+  const unknown = Object.keys(since).find((name) => !(name in last));
+  if (unknown !== undefined) {
+    throw new InputError(`gate: since names "${unknown}", which has no threshold`);
+  }
   const rows = (of: Readonly<Record<string, number>>) => names.map((name) => of[name]);
   const { schedule, falling } = thresholdSchedule(
     rows(stages === 1 ? last : first),
@@ -97,7 +105,9 @@ export function gateThresholds(
     stages,
   );
   return {
-    stages: schedule.map((row) => Object.fromEntries(row.map((tau, j) => [names[j], tau]))),
+    stages: schedule.map((row, s) =>
+      Object.fromEntries(row.map((tau, j) => [names[j], s + 1 < (since[names[j]] ?? 1) ? 0 : tau]))
+    ),
     falling: falling.map((j) => names[j]),
   };
 }

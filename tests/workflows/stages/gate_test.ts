@@ -103,6 +103,12 @@ Deno.test("gate: thresholds rise in equal steps; one stage has the last; falling
   assertEquals(falling, []);
   assertEquals(gateThresholds(GATE, 1).stages, [GATE.last]);
   assertEquals(gateThresholds({ first: { a: 0.5 }, last: { a: 0.4 } }, 2).falling, ["a"]);
+  const late = { first: { a: 0.2, b: 0.2 }, last: { a: 0.6, b: 0.6 }, since: { b: 3 } };
+  assertEquals(gateThresholds(late, 3).stages.map(({ a, b }) => [a, b]), [[0.2, 0], [0.4, 0], [
+    0.6,
+    0.6,
+  ]]);
+  assertThrows(() => gateThresholds({ ...late, since: { c: 1 } }, 3), Error, '"c"');
   assertThrows(() => gateThresholds({ first: { a: 0 }, last: { b: 0 } }, 2), Error, '"a"');
 });
 

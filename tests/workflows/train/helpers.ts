@@ -83,10 +83,12 @@ export function filesBelow(folder: string, prefix = ""): string[] {
   ).sort();
 }
 
-/** Asserts that two run folders hold the same bytes, but for the clock's (TensorBoard) and the folder's own name. */
+/** Asserts that two run folders hold the same bytes, but for the clock's (TensorBoard), and what names the folder (configuration, report). */
 export function assertSameRun(a: string, b: string): void {
   const compared = (folder: string) =>
-    filesBelow(folder).filter((path) => !/tfevents|^config\.yaml$|\.tmp(\/|$)/.test(path));
+    filesBelow(folder).filter((path) =>
+      !/tfevents|^(config\.yaml|report\.html)$|\.tmp(\/|$)/.test(path)
+    );
   assertEquals(compared(a), compared(b));
   for (const path of compared(a)) {
     const [one, other] = [a, b].map((folder) => Deno.readFileSync(join(folder, path)));

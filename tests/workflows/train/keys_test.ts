@@ -162,6 +162,7 @@ const RUN: Readonly<Record<string, Change>> = {
   gate: of(GATE, GATED),
   "gate.first": of("gate.first.instructions=0.1", GATED, GATE),
   "gate.last": of("gate.last.instructions=0.2", GATED, GATE),
+  "gate.since": of("gate.since={instructions: 3}", GATED, GATE),
   "gate.n_stable": of("gate.n_stable=1", GATED, GATE),
   "gate.every": of("gate.every=2", GATED, GATE),
   "gate.max_holds": of("gate.max_holds=2", GATED, GATE),
