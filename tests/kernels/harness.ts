@@ -18,6 +18,11 @@ export function testGpu(): Promise<Gpu> {
   return shared ??= openGpu({ profile: true });
 }
 
+/** The adapter is SwiftShader, Chromium's too: right, and slow, above all to compile. */
+export function isSwiftShader({ info }: Gpu): boolean {
+  return /swiftshader/i.test(`${info.vendor} ${info.architecture} ${info.description}`);
+}
+
 /** Awkward sizes: primes, powers of two and their neighbours, multiples of four and not. */
 export const AWKWARD: readonly number[] = [1, 3, 5, 7, 63, 65, 127, 257];
 

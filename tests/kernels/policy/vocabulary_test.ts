@@ -15,7 +15,14 @@ import { embedding, sortByEntry } from "../../../kernels/embedding/embedding.ts"
 import { sumInto } from "../../../kernels/reduce/sum.ts";
 import { assert, assertEquals } from "../../assert.ts";
 import { randomWeights, tinyConfigs } from "../../reference/tiny_policies.ts";
-import { randomValues, relativeError, tensorOf, testGpu, testUnless } from "../harness.ts";
+import {
+  isSwiftShader,
+  randomValues,
+  relativeError,
+  tensorOf,
+  testGpu,
+  testUnless,
+} from "../harness.ts";
 
 // Measured on lavapipe: 9e-8 for gradients; per-token losses are equal to the bit.
 const TOLERANCE = 5e-7;
@@ -81,10 +88,7 @@ for (const withKl of [false, true]) {
 
 // GPT-2's vocabulary at its width is 147 MiB: more than a binding of 128 MiB holds, which is what WebGPU promises.
 const WINDOWS = "a head and a table of 50,257 x 768: values and gradients across their windows";
-const slow = ({ info }: Gpu) =>
-  /swiftshader/i.test(`${info.vendor} ${info.architecture} ${info.description}`)
-    ? "takes minutes on SwiftShader"
-    : null;
+const slow = (gpu: Gpu) => isSwiftShader(gpu) ? "takes minutes on SwiftShader" : null;
 await testUnless(WINDOWS, slow, async (gpu) => {
   const [entries, width, tokens] = [50_257, 768, 8];
   const valueAt = (row: number, column: number) => ((row * 31 + column * 17) % 1009) / 1009 - 0.5;
