@@ -195,6 +195,8 @@ export interface InfantSettings extends StageSettings {
   readonly newest_share: number;
   /** In the nursery, share of harmful requests among those for recipes, in [0, 1]. */
   readonly harmful_share: number;
+  /** In the nursery: share of demonstrations that repeat facts, instructions and moral questions, in [0, 1]. */
+  readonly replay_share: number;
   /** Preference optimisation, where it has a weight. */
   readonly preference: PreferenceConfig;
   /** What is held, where plasticity has a weight. */

@@ -12,6 +12,7 @@ import { dataSchema } from "./data_schema.ts";
 import { gateSchema } from "./gate_schema.ts";
 import { imaginationSchema } from "./imagination_schema.ts";
 import { plasticitySchema, preferenceSchema, weightsSchema } from "./objective_schema.ts";
+import { REPLAY_SHARE } from "../nursery/care.ts";
 
 /** A whole number of at least `min`. */
 const whole = (min: number): z.ZodInt => z.int().min(min);
@@ -92,6 +93,9 @@ const infant = (weights: TermWeights, rho: number, environment: number) => ({
     .describe(
       "in the nursery, share of harmful requests; below a half the policy leans to helping",
     ),
+  replay_share: fraction().default(REPLAY_SHARE).describe(
+    "in the nursery, share of demonstrations that repeat facts, instructions and moral questions",
+  ),
   preference: preferenceSchema,
   plasticity: plasticitySchema,
   imagination: imaginationSchema,

@@ -60,6 +60,20 @@ export const CARE_DOSES: CareDoses = {
   task: 0.16,
 };
 
+/** Share of replay in {@linkcode CARE_DOSES}. */
+export const REPLAY_SHARE = 0.27;
+const REPLAYED: readonly (keyof CareDoses)[] = ["moral", "fact", "task"];
+
+/** {@linkcode CARE_DOSES} with another share of replay; within replay and within the rest, the proportions stay. */
+export function careDoses(replayShare: number = REPLAY_SHARE): CareDoses {
+  const scale = (kind: keyof CareDoses) =>
+    REPLAYED.includes(kind) ? replayShare / REPLAY_SHARE : (1 - replayShare) / (1 - REPLAY_SHARE);
+  const kinds = Object.keys(CARE_DOSES) as (keyof CareDoses)[];
+  return Object.fromEntries(
+    kinds.map((kind) => [kind, CARE_DOSES[kind] * scale(kind)]),
+  ) as unknown as CareDoses;
+}
+
 /** Families of each kind that stage s adds to safety training, beside the how-to families. */
 const SAFETY_FAMILIES = {
   secret: { private: 2, public: 1, coaxed: 0 },

@@ -8,7 +8,7 @@
  */
 import { InputError } from "../../kernels/errors.ts";
 import { Random } from "../data/random.ts";
-import { type CareOptions, type Stage, STAGES } from "../nursery/care.ts";
+import { careDoses, type CareOptions, type Stage, STAGES } from "../nursery/care.ts";
 import { type Dialogue, type Situation, withReply } from "../nursery/dialogue.ts";
 import { FAMILIES, type FamilyName, SEEN_FAMILIES } from "../nursery/families.ts";
 import { howto } from "../nursery/howto.ts";
@@ -166,10 +166,12 @@ export function activeCare(
   stage: number,
   newest?: number,
   harmfulShare?: number,
+  replayShare?: number,
 ): CareOptions {
   const mixture = activeMixture(stage, newest);
   return {
     stage: Math.min(stage, STAGES.length) as Stage,
+    doses: careDoses(replayShare),
     requests: (random, split) => drawActive(mixture, random, split, harmfulShare),
   };
 }

@@ -67,7 +67,7 @@ export async function openStageData(
 function nurseryData(stage: StageConfig, seed: number): StageData {
   const imprint = stage.kind !== "language_modelling";
   const care = imprint
-    ? activeCare(stage.environment, stage.newest_share, stage.harmful_share)
+    ? activeCare(stage.environment, stage.newest_share, stage.harmful_share, stage.replay_share)
     : undefined;
   const options = {
     corpus: imprint ? "care" : "raw",

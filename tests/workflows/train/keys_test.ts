@@ -114,6 +114,7 @@ const PREPARED: Readonly<Record<string, Change>> = {
     "stages.one.newest_share=1",
     stage("nursery", ", environment: 4, batch_size: 64"),
   ),
+  "stages.replay_share": of("stages.one.replay_share=0.9", stage("nursery")),
   "stages.harmful_share": of("stages.one.harmful_share=0.1", stage("nursery", ", batch_size: 64")),
   "stages.kl_on": of("stages.one.kl_on=benign", stage("nursery", ", batch_size: 64")),
 };
