@@ -18,6 +18,7 @@ import { sweepProgress } from "../sweep/progress.ts";
 import { QUEUE } from "../sweep/queue.ts";
 import { writeSlurm } from "../sweep/slurm.ts";
 import { parseSpec, type SweepSpec } from "../sweep/spec.ts";
+import { stagesTable, sweepStages } from "../sweep/stages.ts";
 import { sweep, sweepState, writeDescription, writeFront } from "../sweep/sweep.ts";
 import {
   type Command,
@@ -103,8 +104,9 @@ async function status(spec: SweepSpec, folder: string, { values }: Sweep): Promi
   await writeFront(folder, report);
   const progress = await Deno.readTextFile(join(folder, "progress.json"))
     .then((text) => JSON.parse(text), () => null);
+  const stages = await sweepStages(folder, report);
   if (!values.json) {
-    frontTable(report).forEach((line) => console.log(line));
+    [...frontTable(report), ...stagesTable(stages)].forEach((line) => console.log(line));
     if (progress) {
       console.log(`at ${progress.time} these were being computed:`);
       for (const { point, stage, step, of } of progress.running) {
@@ -112,7 +114,7 @@ async function status(spec: SweepSpec, folder: string, { values }: Sweep): Promi
       }
     }
   }
-  return { ok: true, json: { sweep: folder, ...report, running: progress?.running ?? [] } };
+  return { ok: true, json: { sweep: folder, ...report, stages, running: progress?.running ?? [] } };
 }
 
 /** One point of a sweep by its key, for a task of an array job. */
@@ -175,14 +177,15 @@ async function run(spec: SweepSpec, folder: string, { values, note }: Sweep): Pr
     await engine.close();
   });
   const { report, failed, stopped } = outcome;
-  frontTable(report).forEach(note);
+  const stages = await sweepStages(folder, report);
+  [...frontTable(report), ...stagesTable(stages)].forEach(note);
   note(`front ${join(folder, "front.json")}, front.vl.json and front.svg`);
   const failures = Object.keys(failed).length;
   if (failures > 0) note(`${failures} points failed: ${Object.keys(failed).join("; ")}`);
   if (stopped || failures > 0) note(`continue with: deno task sweep --resume ${folder}`);
   return {
     ok: !stopped && failures === 0,
-    json: { sweep: folder, ...report, failed, stopped },
+    json: { sweep: folder, ...report, stages, failed, stopped },
   };
 }
 

@@ -56,6 +56,7 @@ interface FrontFile {
   readonly seeds: readonly number[];
   readonly points: SweepData["points"];
   readonly settings: readonly {
+    readonly name: string | null;
     readonly values: Readonly<Record<string, unknown>>;
     readonly keys: readonly string[];
     readonly validation: readonly [SeedMean, SeedMean];
@@ -89,8 +90,8 @@ export async function readSweepData(folder: string): Promise<SweepData> {
     folder,
     name: basename(resolve(folder)),
     ...{ objectives, seeds, points },
-    settings: await Promise.all(settings.map(async ({ values, keys, ...setting }) => ({
-      name: nameOf(values),
+    settings: await Promise.all(settings.map(async ({ name, values, keys, ...setting }) => ({
+      name: name ?? nameOf(values),
       values,
       runs: await Promise.all(keys.map((key: string) => runFolder(folder, key))),
       validation: pair(setting.validation),

@@ -13,9 +13,9 @@ const KIND_SHAPES = ["circle", "square", "diamond"] as const;
 export function frontChart(report: FrontReport): ChartSpec {
   const [first, second] = report.objectives;
   const values = report.settings.map((setting, i) => {
-    const { values, onFront, supported, validation: [x, y] } = setting;
+    const { onFront, supported, validation: [x, y] } = setting;
     return {
-      setting: settingLabel(values, report.keys),
+      setting: settingLabel(setting, report.keys),
       label: labelOf(report, i),
       kind: KINDS[onFront ? supported ? 1 : 2 : 0],
       x: x.mean,
@@ -102,7 +102,7 @@ export function frontChart(report: FrontReport): ChartSpec {
 function labelOf({ settings, keys, lambdaStar }: FrontReport, i: number): string {
   const { values, onFront } = settings[i];
   const chosen = lambdaStar !== null && values[lambdaStar.key] === lambdaStar.byMean.lambda;
-  return `${onFront || chosen ? settingLabel(values, keys) : ""}${chosen ? " = lambda*" : ""}`;
+  return `${onFront || chosen ? settingLabel(settings[i], keys) : ""}${chosen ? " = lambda*" : ""}`;
 }
 
 const LEGEND = {

@@ -13,6 +13,7 @@ export type Values = Readonly<Record<string, unknown>>;
 export function startingSettings(search: Search): Values[] {
   if (search.grid) return grid(search.grid);
   if (search.list) return search.list.map((values) => ({ ...values }));
+  if (search.named) return Object.values(search.named).map((values) => ({ ...values }));
   if (search.latin_hypercube) {
     const { keys, points, seed } = search.latin_hypercube;
     const random = new Random(seed, "latin hypercube");

@@ -34,6 +34,8 @@ export type Pair<T> = readonly [first: T, second: T];
 
 /** One setting, measured with all seeds. */
 export interface Setting {
+  /** Its name in the description of the sweep; null where settings have none. */
+  readonly name: string | null;
   /** The values that were swept. */
   readonly values: Values;
   /** Keys of its points, in the order of the seeds. */
@@ -99,17 +101,20 @@ export interface LambdaChoice {
  * @throws {InputError} when a result lacks an objective.
  */
 export function frontReport(
-  spec: Pick<SweepSpec, "objectives" | "seeds" | "minimum">,
+  spec: Pick<SweepSpec, "objectives" | "seeds" | "minimum"> & Partial<Pick<SweepSpec, "search">>,
   points: readonly Point[],
   results: ReadonlyMap<string, PointResult>,
 ): FrontReport {
   const { objectives, seeds } = spec;
+  const names = Object.keys(spec.search?.named ?? {});
   const complete = groups(points, seeds.length)
-    .filter((group) => group.every(({ key }) => results.has(key)));
-  const measured = complete.map((group) => {
+    .map((group, i) => ({ group, name: names[i] ?? null }))
+    .filter(({ group }) => group.every(({ key }) => results.has(key)));
+  const measured = complete.map(({ group, name }) => {
     const found = group.map(({ key }) => results.get(key)!);
     const tested = found.every(({ test }) => test !== null);
     return {
+      name,
       values: group[0].values,
       keys: group.map(({ key }) => key),
       validation: pairOf(objectives, found.map(({ validation }) => validation)),
@@ -188,14 +193,23 @@ function measureOf(measures: Measures, name: string): Measure {
 /** Mean and interval over seeds; ends that would leave [0, 1] are cut where all values lie within. */
 export function seedMean(measures: readonly Measure[]): SeedMean {
   const seeds = measures.map(({ value }) => value);
-  const n = seeds.length;
-  const mean = seeds.reduce((a, b) => a + b) / n;
-  if (n === 1) return { mean, low: measures[0].low, high: measures[0].high, seeds };
-  const variance = seeds.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1);
-  const half = studentQuantile(0.975, n - 1) * Math.sqrt(variance / n);
+  if (seeds.length === 1) {
+    return { mean: seeds[0], low: measures[0].low, high: measures[0].high, seeds };
+  }
+  const { mean, low, high } = meanOverSeeds(seeds);
   const share = seeds.every((value) => value >= 0 && value <= 1);
   const cut = (end: number) => share ? Math.min(1, Math.max(0, end)) : end;
-  return { mean, low: cut(mean - half), high: cut(mean + half), seeds };
+  return { mean, low: cut(low), high: cut(high), seeds };
+}
+
+/** Mean with Student's 95% interval; of a single seed its ends are infinite. */
+export function meanOverSeeds(seeds: readonly number[]): SeedMean {
+  const n = seeds.length;
+  const mean = seeds.reduce((a, b) => a + b) / n;
+  if (n === 1) return { mean, low: -Infinity, high: Infinity, seeds };
+  const variance = seeds.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1);
+  const half = studentQuantile(0.975, n - 1) * Math.sqrt(variance / n);
+  return { mean, low: mean - half, high: mean + half, seeds };
 }
 
 function lambdaChoice(
@@ -222,15 +236,19 @@ function lambdaChoice(
   };
 }
 
-/** A setting by the values that vary, each by the last word of its key: `rho=0.1`. */
-export function settingLabel(values: Values, keys: readonly string[]): string {
+/** A setting by its name or, where it has none, by the values that vary, each by the last word of its key: `rho=0.1`. */
+export function settingLabel(
+  { name, values }: Pick<Setting, "name" | "values">,
+  keys: readonly string[],
+): string {
+  if (name !== null) return name;
   return keys.map((key) => `${key.split(".").at(-1)}=${values[key]}`).join(" ");
 }
 
 /** The results as lines for people. */
 export function frontTable(report: FrontReport): string[] {
   const { objectives, settings, points, seeds } = report;
-  const names = settings.map(({ values }) => settingLabel(values, report.keys));
+  const names = settings.map((setting) => settingLabel(setting, report.keys));
   const width = Math.max(7, ...names.map(({ length }) => length));
   const tested = settings.length > 0 && settings.every(({ test }) => test !== null);
   const columns = tested

@@ -59,6 +59,13 @@ export {
   type Setting,
 } from "./front.ts";
 export { frontChart } from "./chart.ts";
+export {
+  type ExamMeans,
+  lastDifferences,
+  type SettingStages,
+  stagesTable,
+  sweepStages,
+} from "./stages.ts";
 export type { SweepListener, SweepOutcome, SweepRequest } from "./sweep.ts";
 export type { Planner } from "./plan.ts";
 export type { Settings } from "../config/files.ts";

@@ -55,6 +55,8 @@ export interface Search {
   readonly grid?: Readonly<Record<string, readonly unknown[]>>;
   /** These settings. */
   readonly list?: readonly Readonly<Record<string, unknown>>[];
+  /** These settings, by the names that tables call them; the first is what the others are compared with. */
+  readonly named?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Points that fill ranges evenly. */
   readonly latin_hypercube?: {
     /** Ranges by key. */
@@ -142,6 +144,9 @@ const adaptive = z.strictObject({
 const search = z.strictObject({
   grid: z.record(z.string().min(1), z.array(z.unknown()).min(1)).optional(),
   list: z.array(z.record(z.string().min(1), z.unknown())).min(1).optional(),
+  named: z.record(z.string().min(1), z.record(z.string().min(1), z.unknown()))
+    .refine((settings) => Object.keys(settings).length > 0, "must name at least one setting")
+    .optional(),
   latin_hypercube: z.strictObject({ keys: ranges, points: whole(1), seed: whole(0).default(0) })
     .optional(),
   adaptive: adaptive.optional(),
@@ -151,7 +156,7 @@ const search = z.strictObject({
   const found = names.length === 0 ? "none of them" : names.join(" and ");
   context.addIssue({
     code: "custom",
-    message: `needs exactly one of grid, list, latin_hypercube and adaptive, found ${found}`,
+    message: `needs exactly one of grid, list, named, latin_hypercube and adaptive, found ${found}`,
   });
 });
 
@@ -216,14 +221,14 @@ function mistake(issue: Issue, settings: Settings): string {
     const missing = issue.path.length === 1 && issue.path[0] === "search" &&
       settings.search === undefined;
     return missing
-      ? "search is missing: it says which keys vary (grid, list, latin_hypercube or adaptive)"
+      ? "search is missing: it says which keys vary (grid, list, named, latin_hypercube or adaptive)"
       : explainIssue(issue, settings, []);
   }
   const key = String(issue.keys?.[0]);
   const where = [...issue.path, key].join(".");
   const known: Readonly<Record<string, readonly string[]>> = {
     "": Object.keys(DEFAULTS),
-    search: ["grid", "list", "latin_hypercube", "adaptive"],
+    search: ["grid", "list", "named", "latin_hypercube", "adaptive"],
     exam: Object.keys(DEFAULTS.exam),
     "search.adaptive": ["keys", "points", "start", "rule", "targets", "resolution"],
     "search.latin_hypercube": ["keys", "points", "seed"],

@@ -7,8 +7,8 @@ import type { Rate } from "../nursery/score.ts";
 import type { GateEntry } from "../stages/programme.ts";
 import type { TrainResult } from "./trainer.ts";
 
-/** The rows of the table: what is asked of a policy. */
-const ROWS: readonly (readonly [key: keyof Headline, label: string])[] = [
+/** What an exam asks of a policy, with words for it. */
+export const HEADLINE_ROWS: readonly (readonly [key: keyof Headline, label: string])[] = [
   ["facts", "facts answered rightly"],
   ["instructions", "instructions carried out"],
   ["harmless", "harmless recipes right"],
@@ -64,7 +64,7 @@ const percent = (share: number): string => (100 * share).toFixed(0);
 const interval = (low: number, high: number): string =>
   `[${Math.floor(100 * low)}, ${Math.ceil(100 * high)}]`;
 
-/** A row for each of {@linkcode ROWS}, a column for each policy, an empty line behind; nothing where there is no policy. */
+/** A row for each of {@linkcode HEADLINE_ROWS}, a column for each policy, an empty line behind; nothing where there is no policy. */
 function table(
   title: string,
   policies: Readonly<Record<string, Headline>>,
@@ -77,7 +77,9 @@ function table(
     label.padEnd(42) + cells.map((text) => text.padStart(width)).join("");
   return [
     line(title, names),
-    ...ROWS.map(([key, label]) => line(label, names.map((name) => cell(policies[name][key])))),
+    ...HEADLINE_ROWS.map(([key, label]) =>
+      line(label, names.map((name) => cell(policies[name][key])))
+    ),
     "",
   ];
 }
