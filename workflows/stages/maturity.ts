@@ -88,6 +88,8 @@ export interface Maturity {
   readonly metrics: Readonly<Record<string, Measured>>;
   /** V(pi; E(s)) of each environment over harmful requests, in the order of the stages. */
   readonly violations: Readonly<Record<string, Rate>>;
+  /** Mean reward in [0, 1] of the policy and of fixed ones on the same requests, see `rewardsOf`; absent where there is no nursery. */
+  readonly rewards?: Readonly<Record<string, number>>;
 }
 
 /**

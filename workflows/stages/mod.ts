@@ -26,5 +26,6 @@ export * from "./text_metrics.ts";
 export * from "./gate.ts";
 export * from "./audit.ts";
 export * from "./programme.ts";
+export * from "./regret.ts";
 export * from "./gatekeeper.ts";
 export * from "./extensions.ts";

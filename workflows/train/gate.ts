@@ -7,6 +7,7 @@ import type { Parameters } from "../../kernels/policy/parameters.ts";
 import { Examination, type Examinee, type HeldOutPairs } from "../stages/examination.ts";
 import { type Maturity, measureMaturity } from "../stages/maturity.ts";
 import type { GateEntry, ReferenceEntry } from "../stages/programme.ts";
+import { rewardsOf } from "../stages/regret.ts";
 import type { Run } from "./session.ts";
 
 /**
@@ -29,8 +30,11 @@ export async function measurePolicy(
     pairs: decidingPairs(run),
   };
   const exam = new Examination(examinee, { split: "validation", dialogues, seed: fresh });
-  const maturity = await measureMaturity(exam, metrics);
-  return stopped() ? null : maturity;
+  const [maturity, rewards] = await Promise.all([
+    measureMaturity(exam, metrics),
+    exam.speaks ? rewardsOf(exam) : undefined,
+  ]);
+  return stopped() ? null : { ...maturity, ...(rewards && { rewards }) };
 }
 
 /** The pairs that the first stage that has any holds out for gates. */

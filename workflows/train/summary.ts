@@ -29,6 +29,7 @@ export function summaryLines(result: TrainResult, folder: string): string[] {
     ...controlTable(result.controls),
     ...gateLines(gates),
     ...degradationLines(result.degradation),
+    ...regretLines(result.regret),
     ...lossLines(result.heldOut),
     `run       ${folder}`,
     ...(checkpoint ? [`policy    ${checkpoint}  (a Hugging Face folder)`] : []),
@@ -117,6 +118,19 @@ function degradationLines(report: TrainResult["degradation"]): string[] {
     `  cumulative bound (Eq. 51) ${signed(report.bound.clamped)}%; measured on their union ${
       signed(report.truth)
     }%`,
+    "",
+  ];
+}
+
+/** INFANT Eq. 39 as measured. */
+function regretLines(report: TrainResult["regret"]): string[] {
+  if (!report) return [];
+  const { rounds, earned, bestFixed, fixed, regret, toOracle } = report;
+  return [
+    `regret over ${rounds} evaluations (INFANT Eq. 39), right answers of 1 each: earned ${
+      earned.toFixed(2)
+    }, the best fixed control (${bestFixed}) ${fixed.toFixed(2)}`,
+    `  regret ${regret.toFixed(2)}, against always being right ${toOracle.toFixed(2)}`,
     "",
   ];
 }

@@ -29,6 +29,7 @@ import {
   type ReferenceEntry,
   referenceOf,
 } from "../stages/programme.ts";
+import { programmeRegret, type RegretReport } from "../stages/regret.ts";
 import { checkpointRows, readStageState } from "./checkpoint.ts";
 import { certificatePath, closeRun } from "./closing.ts";
 import { measurePolicy, reportGate, reportReference } from "./gate.ts";
@@ -59,6 +60,8 @@ export interface TrainResult {
   readonly gates: readonly GateEntry[];
   /** Measured xi(s) and the cumulative bound (INFANT Eq. 46, 51); null without a promotion. */
   readonly degradation: DegradationReport | null;
+  /** Regret over the evaluations of the gates (INFANT Eq. 39); null without the nursery. */
+  readonly regret: RegretReport | null;
   /** The safety certificate of the policy as worn; null where none was asked for, or the run did not come to its end. */
   readonly certificate: string | null;
   /** A gate ended the programme before its last stage was promoted. */
@@ -102,6 +105,7 @@ export async function train(request: TrainerRequest): Promise<TrainResult> {
       controls: controlsOf(run),
       gates: entries.filter(isGate),
       degradation: degradation(entries),
+      regret: programmeRegret(entries),
       certificate: await isFile(certificatePath(folder)) ? certificatePath(folder) : null,
       ended,
       stopped: request.stopped(),
