@@ -24,13 +24,13 @@ Deno.test("spec: one clear line for every mistake", () => {
   const cases: readonly (readonly [text: string, line: string])[] = [
     [
       "",
-      "s.yaml: search is missing: it says which keys vary (grid, list, latin_hypercube or adaptive)",
+      "s.yaml: search is missing: it says which keys vary (grid, list, named, latin_hypercube or adaptive)",
     ],
     ["serach: {}\nsearch: {list: [{a: 1}]}", 's.yaml: unknown key serach (did you mean "search"?)'],
     ["search: {gird: {a: [1]}}", 's.yaml: unknown key search.gird (did you mean "grid"?)'],
     [
       "search: {grid: {a: [1]}, list: [{a: 1}]}",
-      "s.yaml: search needs exactly one of grid, list, latin_hypercube and adaptive, found grid and list",
+      "s.yaml: search needs exactly one of grid, list, named, latin_hypercube and adaptive, found grid and list",
     ],
     [
       "search: {grid: {a: []}}",
@@ -211,10 +211,17 @@ Deno.test("designs: scales lead there and back; an adaptive search starts at the
   assertEquals(start.length, 6);
 });
 
-for (const [name, text] of Object.entries(SWEEPS)) {
-  Deno.test(`presets: ${name} is complete, and of at least 12 settings with 3 seeds`, async () => {
-    const parsed = parseSpec({ file: { path: name, text } });
-    const points = await new Planner(parsed).points(startingSettings(parsed.search));
-    assert(points.length >= 36 && parsed.seeds.length >= 3);
-  });
-}
+Deno.test("plan: the toolkit's own sweeps are valid, and those of one programme share its pretraining", async () => {
+  const shared = new Map<string, Set<string>>();
+  for (const [name, text] of Object.entries(SWEEPS)) {
+    const spec = parseSpec({ file: { path: name, text } });
+    const points = await new Planner(spec).points(startingSettings(spec.search));
+    assertEquals(new Set(points.map(({ key }) => key)).size, points.length, name);
+    const keys = points.map(({ work }) => work.kind === "training" ? work.shared!.key : "");
+    shared.set(name, new Set(keys));
+    if (name === "lambda") assert(points.length >= 36 && spec.seeds.length >= 3);
+    assertEquals(shared.get(name)!.size, spec.seeds.length, name);
+  }
+  assert(shared.get("ablations")!.isSubsetOf(shared.get("seeds")!));
+  assert(!shared.get("lambda")!.isSubsetOf(shared.get("seeds")!));
+});
