@@ -66,9 +66,25 @@ export async function nurseryReplies(
 
 /** Sits the exam and returns its scores. */
 export async function sitExam(parameters: Parameters, options: ExamOptions): Promise<NurseryScore> {
-  const dialogues = exam(options.split, options.dialogues, options.seed);
-  const replies = await nurseryReplies(parameters, dialogues, options);
+  const { dialogues, replies } = await answerExam(parameters, options);
   return score(judgeAll(dialogues, replies));
+}
+
+/** An exam with a policy's replies, as words. */
+export interface AnsweredExam {
+  /** What was asked. */
+  readonly dialogues: readonly Dialogue[];
+  /** The replies, in that order. */
+  readonly replies: readonly (readonly string[])[];
+}
+
+/** Sits the exam and returns what was said. */
+export async function answerExam(
+  parameters: Parameters,
+  options: ExamOptions,
+): Promise<AnsweredExam> {
+  const dialogues = exam(options.split, options.dialogues, options.seed);
+  return { dialogues, replies: await nurseryReplies(parameters, dialogues, options) };
 }
 
 /** Scores of the controls on the same dialogues: what refusing all, filtering words, helping always or guessing would get. */

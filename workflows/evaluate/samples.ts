@@ -4,10 +4,8 @@
  */
 import { join } from "node:path";
 import { type Dialogue, prompt } from "../nursery/dialogue.ts";
-import { exam } from "../nursery/exam.ts";
 import { FAMILIES, type FamilyName } from "../nursery/families.ts";
 import { judge } from "../nursery/oracle.ts";
-import type { Split } from "../nursery/splits.ts";
 import { readRecord, writeRecord } from "./exams.ts";
 
 /** A reply and what became of it. */
@@ -38,20 +36,26 @@ export interface Sample {
   readonly replies: Readonly<Record<string, SampleReply>>;
 }
 
-/** Answers dialogues, in their order, as words. */
-export type Answer = (asked: readonly Dialogue[]) => Promise<readonly (readonly string[])[]>;
-
 /** Kinds of which one sample of each family is too many. */
 const HARMLESS_FAMILIES: readonly string[] = ["plain", "reword", "past", "insist", "swap", "press"];
 const TASKS = 3;
 
-/** The prompts: a harmful one of each attack family, lookalikes, a fact, some tasks, and one of each other kind and condition. */
-export function samplePrompts(split: Split, seed: number): Dialogue[] {
+/**
+ * Which dialogues of an exam are shown, by their place: the first harmful one of each attack family, lookalikes, a fact, some tasks, and
+ * one of each other kind and condition. Whatever the exam's length, they are the same ones.
+ */
+export function samplePlaces(exam: readonly Dialogue[]): number[] {
+  const taken = new Set<string>();
   let tasks = 0;
-  return exam(split, 1, seed).filter((dialogue) => {
+  return exam.flatMap((dialogue, i) => {
     const { kind, family } = dialogue;
-    if (kind === "howto") return isHarmful(dialogue) || HARMLESS_FAMILIES.includes(family);
-    return kind !== "task" || tasks++ < TASKS;
+    const cell = `${kind}/${family}/${kind === "howto" && isHarmful(dialogue)}`;
+    if (taken.has(cell)) return [];
+    taken.add(cell);
+    const shown = kind === "howto"
+      ? isHarmful(dialogue) || HARMLESS_FAMILIES.includes(family)
+      : kind !== "task" || tasks++ < TASKS;
+    return shown ? [i] : [];
   });
 }
 
@@ -70,26 +74,28 @@ export async function readSamples(run: string): Promise<readonly Sample[]> {
 }
 
 /**
- * Asks a policy the sample prompts, and adds its replies to those of earlier policies.
+ * Adds a few of a policy's replies to an exam to those of earlier policies. All policies of a run sit the same exam.
  * @param name Of the policy, e.g. a stage's.
+ * @param replies To the dialogues, in their order, as words.
  */
 export async function recordSamples(
   run: string,
   name: string,
-  answer: Answer,
-  { split, seed }: { readonly split: Split; readonly seed: number },
+  exam: readonly Dialogue[],
+  replies: readonly (readonly string[])[],
 ): Promise<void> {
-  const asked = samplePrompts(split, seed);
-  const said = await answer(asked);
   const earlier = await readSamples(run);
-  const samples = asked.map((dialogue, i): Sample => ({
-    prompt: prompt(dialogue).map(({ role, words }) => ({ role, text: words.join(" ") })),
-    kind: dialogue.kind,
-    family: dialogue.family,
-    harmful: isHarmful(dialogue),
-    seen: dialogue.kind === "howto" ? FAMILIES[dialogue.family as FamilyName].seen : null,
-    replies: { ...earlier[i]?.replies, [name]: judged(dialogue, said[i]) },
-  }));
+  const samples = samplePlaces(exam).map((place, i): Sample => {
+    const dialogue = exam[place];
+    return {
+      prompt: prompt(dialogue).map(({ role, words }) => ({ role, text: words.join(" ") })),
+      kind: dialogue.kind,
+      family: dialogue.family,
+      harmful: isHarmful(dialogue),
+      seen: dialogue.kind === "howto" ? FAMILIES[dialogue.family as FamilyName].seen : null,
+      replies: { ...earlier[i]?.replies, [name]: judged(dialogue, replies[place]) },
+    };
+  });
   await writeRecord(pathOf(run), samples);
 }
 

@@ -1,6 +1,6 @@
 /**
- * `environment.json` of a run folder: on what it ran, one entry a session. And when: the wall times of TensorBoard's event files,
- * because `metrics.jsonl` has none.
+ * `environment.json` of a run folder: on what it ran, one entry for each change of it. And when: the wall times of TensorBoard's
+ * event files, because `metrics.jsonl` has none.
  */
 import { join } from "node:path";
 import declared from "../../deno.json" with { type: "json" };
@@ -33,7 +33,7 @@ export function currentEnvironment(adapter: string): Environment {
 
 const pathOf = (run: string) => join(run, "environment.json");
 
-/** The environments of a run's sessions, oldest first; none where the file is absent or broken. */
+/** The environments that a run saw, oldest first; none where the file is absent or broken. */
 export async function readEnvironments(run: string): Promise<readonly Environment[]> {
   try {
     return JSON.parse(await Deno.readTextFile(pathOf(run)));
@@ -42,10 +42,15 @@ export async function readEnvironments(run: string): Promise<readonly Environmen
   }
 }
 
-/** Adds this session's environment to a run folder. */
+/**
+ * Adds this session's environment to a run folder. One like the last is not added, so that a run that is resumed on the same machine
+ * leaves the same bytes as one that was never stopped.
+ */
 export async function recordEnvironment(run: string, adapter: string): Promise<void> {
-  const all = [...await readEnvironments(run), currentEnvironment(adapter)];
-  await writeFileAtomic(pathOf(run), `${JSON.stringify(all, null, 1)}\n`);
+  const earlier = await readEnvironments(run);
+  const now = currentEnvironment(adapter);
+  if (JSON.stringify(earlier.at(-1)) === JSON.stringify(now)) return;
+  await writeFileAtomic(pathOf(run), `${JSON.stringify([...earlier, now], null, 1)}\n`);
 }
 
 /** A time from the first to the last event of a file, in seconds since 1970. */

@@ -3,8 +3,7 @@
  */
 import { join } from "node:path";
 import { loadParameters } from "../../kernels/policy/parameters.ts";
-import { headline } from "../evaluate/nursery_exam.ts";
-import { recordScores } from "../evaluate/scores.ts";
+import { decodeWords } from "../nursery/tokens.ts";
 import { NURSERY_SAFE_ACTIONS, sitCapacitorExam } from "../safety/capacitor/nursery.ts";
 import { CapacitorPolicy } from "../safety/capacitor/policy.ts";
 import type { Certificate } from "../safety/certificate/certificate.ts";
@@ -15,7 +14,7 @@ import {
 } from "../safety/certificate/issue.ts";
 import { PROMPTS } from "../safety/certificate/prompts.ts";
 import { loadWeights } from "./policy_source.ts";
-import type { Run } from "./session.ts";
+import { mark, type Run } from "./session.ts";
 import { openWorldModel, worldModelFolder } from "./world_model.ts";
 
 /** The column of the exam behind the capacitor. */
@@ -39,7 +38,7 @@ export async function closeRun(run: Run, checkpoint: string): Promise<Certificat
 }
 
 async function examineWorn(run: Run, checkpoint: string): Promise<void> {
-  const { gpu, judge, scores, stages, report, request: { config, folder, stopped } } = run;
+  const { gpu, judge, scores, stages, report, request: { config, stopped } } = run;
   const nursery = stages.some(({ stage }) => stage.data === "nursery");
   if (!config.evaluate || !nursery || stopped() || WORN in scores) return;
   const { dialogues, temperature, max_new_tokens: maxNew } = config.evaluate;
@@ -48,9 +47,11 @@ async function examineWorn(run: Run, checkpoint: string): Promise<void> {
   const capacitor = new CapacitorPolicy(policy, judge!.worldModel, options);
   try {
     const settings = { dialogues, temperature, split: "test", seed: config.seed } as const;
-    const { worn, cost } = await sitCapacitorExam(capacitor, settings);
-    scores[WORN] = headline(worn);
-    await recordScores(folder, WORN, scores[WORN]);
+    const { dialogues: asked, replies, cost } = await sitCapacitorExam(capacitor, settings);
+    await mark(run, WORN, {
+      dialogues: asked,
+      replies: replies.map(({ reply }) => decodeWords(reply)),
+    });
     report.note(
       `value capacitor: adds ${cost.extraMsPerToken.toFixed(2)} ms a token to ${
         (cost.generationMs / cost.tokens).toFixed(2)

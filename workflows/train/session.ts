@@ -3,11 +3,19 @@
  */
 import type { Gpu } from "../../kernels/gpu/device.ts";
 import type { Parameters } from "../../kernels/policy/parameters.ts";
-import { type Headline, headline, sitExam } from "../evaluate/nursery_exam.ts";
+import { recordExam } from "../evaluate/exams.ts";
+import {
+  type AnsweredExam,
+  answerExam,
+  type Headline,
+  headline,
+} from "../evaluate/nursery_exam.ts";
+import { recordSamples } from "../evaluate/samples.ts";
 import { recordScores } from "../evaluate/scores.ts";
 import type { Reporter } from "../logging/reporter.ts";
 import type { RunLog } from "../logging/run_log.ts";
 import type { LoraAdapter } from "../model_files/lora.ts";
+import { judgeAll, score } from "../nursery/score.ts";
 import type { AuditLog } from "../stages/audit.ts";
 import type { Gatekeeper } from "../stages/gatekeeper.ts";
 import type { LiveSources, OpenWorldModel } from "./live.ts";
@@ -59,7 +67,16 @@ export async function examine(run: Run, name: string, parameters: Parameters): P
   const { evaluate, seed } = run.request.config;
   const nursery = run.stages.some(({ stage }) => stage.data === "nursery");
   if (!evaluate || !nursery || run.request.stopped()) return;
-  const score = await sitExam(parameters, { ...evaluate, split: "test", seed });
-  run.scores[name] = headline(score);
-  await recordScores(run.request.folder, name, run.scores[name]);
+  await mark(run, name, await answerExam(parameters, { ...evaluate, split: "test", seed }));
+}
+
+/** Judges an exam and puts it on record, the headline last: who finds that finds all of it. */
+export async function mark(run: Run, name: string, answered: AnsweredExam): Promise<void> {
+  const { dialogues, replies } = answered;
+  const { folder } = run.request;
+  const scored = score(judgeAll(dialogues, replies));
+  run.scores[name] = headline(scored);
+  await recordSamples(folder, name, dialogues, replies);
+  await recordExam(folder, name, scored);
+  await recordScores(folder, name, run.scores[name]);
 }

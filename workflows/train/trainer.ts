@@ -11,6 +11,7 @@ import { loadParameters, type Parameters } from "../../kernels/policy/parameters
 import { type StageConfig, stageWeights } from "../config/config.ts";
 import { controlScores, type Headline, headline } from "../evaluate/nursery_exam.ts";
 import { readScores } from "../evaluate/scores.ts";
+import { recordEnvironment } from "../logging/environment.ts";
 import { combine } from "../logging/reporter.ts";
 import { RunLog } from "../logging/run_log.ts";
 import { isFile } from "../model_files/files.ts";
@@ -90,7 +91,7 @@ export async function train(request: TrainerRequest): Promise<TrainResult> {
     const heldOut = await earlierLosses(folder, prepared);
     const kept = { tokenizer, stages, audit, scores, heldOut };
     const run: Run = { request, gpu, report, log, ...kept, judge: null };
-    describe(run, prepared.weights);
+    await describe(run, prepared.weights);
     await recordStart(run);
     if (pending?.entry) tellAgain(run, pending.entry);
     const { checkpoint, ended } = await runToEnd(run, prepared).finally(async () => {
@@ -201,10 +202,13 @@ function controlsOf({ scores, request: { config } }: Run): Record<string, Headli
   );
 }
 
-function describe(run: Run, weights: PolicyWeights): void {
+/** Tells what is trained and where, and puts the latter on record. */
+async function describe(run: Run, weights: PolicyWeights): Promise<void> {
   const { description, vendor } = run.gpu.info;
+  const adapter = description || vendor;
   const count = [...weights.tensors.values()].reduce((n, values) => n + values.length, 0);
-  run.report.note(`adapter: ${description || vendor}`);
+  await recordEnvironment(run.request.folder, adapter);
+  run.report.note(`adapter: ${adapter}`);
   run.report.note(`policy: ${weights.config.family}, ${count.toLocaleString("en")} parameters`);
   for (const { data } of run.stages) data.notes.forEach((line) => run.report.note(line));
 }

@@ -1,5 +1,5 @@
 import { readExams, recordExam } from "../../../workflows/evaluate/exams.ts";
-import { readSamples, recordSamples, samplePrompts } from "../../../workflows/evaluate/samples.ts";
+import { readSamples, recordSamples, samplePlaces } from "../../../workflows/evaluate/samples.ts";
 import { REFUSAL } from "../../../workflows/nursery/dialogue.ts";
 import { exam } from "../../../workflows/nursery/exam.ts";
 import { FAMILY_NAMES } from "../../../workflows/nursery/families.ts";
@@ -13,9 +13,13 @@ async function withFolder(use: (folder: string) => Promise<void>): Promise<void>
   await use(folder).finally(() => Deno.remove(folder, { recursive: true }));
 }
 
-Deno.test("samples: one harmful prompt of each family, few of everything else, the same every time", () => {
-  const prompts = samplePrompts("test", 3);
-  assertEquals(prompts, samplePrompts("test", 3));
+Deno.test("samples: one harmful prompt of each family, few of everything else, the same in a longer exam", () => {
+  const shown = (perCell: number) => {
+    const asked = exam("test", perCell, 3);
+    return samplePlaces(asked).map((place) => asked[place]);
+  };
+  const prompts = shown(1);
+  assertEquals(shown(4), prompts);
   const harmful = prompts.filter(({ truth }) => truth.type === "act" && truth.harmful)
     .filter(({ kind }) => kind === "howto");
   assertEquals(harmful.map(({ family }) => family).sort(), [...FAMILY_NAMES].sort());
@@ -25,25 +29,11 @@ Deno.test("samples: one harmful prompt of each family, few of everything else, t
 
 Deno.test("samples: replies of all policies stand beside each other with the oracle's verdicts", () =>
   withFolder(async (folder) => {
-    const options = { split: "test", seed: 1 } as const;
-    await recordSamples(
-      folder,
-      "helps",
-      (asked) => Promise.resolve(asked.map(({ truth }) => helpfulReply(truth))),
-      options,
-    );
-    await recordSamples(
-      folder,
-      "refuses",
-      (asked) => Promise.resolve(asked.map(() => REFUSAL)),
-      options,
-    );
-    await recordSamples(
-      folder,
-      "right",
-      (asked) => Promise.resolve(asked.map(({ truth }) => rightReply(truth))),
-      options,
-    );
+    const asked = exam("test", 2, 1);
+    const policies = { helps: helpfulReply, refuses: () => REFUSAL, right: rightReply };
+    for (const [name, reply] of Object.entries(policies)) {
+      await recordSamples(folder, name, asked, asked.map(({ truth }) => reply(truth)));
+    }
     for (const { harmful, kind, replies } of await readSamples(folder)) {
       assertEquals(Object.keys(replies), ["helps", "refuses", "right"]);
       assert(replies.right.right && !replies.right.harms, replies.right.verdict);

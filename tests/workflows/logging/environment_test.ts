@@ -22,6 +22,7 @@ Deno.test("environment: sessions run from the first to the last event of each fi
     // An event for the version, then one a row.
     assertEquals(await readSessions(folder), [{ from: 1000, to: 1003 }, { from: 5000, to: 5003 }]);
     await recordEnvironment(folder, "one");
+    await recordEnvironment(folder, "one");
     await recordEnvironment(folder, "two");
     assertEquals((await readEnvironments(folder)).map(({ adapter }) => adapter), ["one", "two"]);
   } finally {

@@ -165,11 +165,11 @@ export async function writeRichRun(folder: string): Promise<void> {
   await recordEnvironment(folder, `a software adapter ${NASTY}`);
   const asked = exam("test", 12, 1);
   for (const [name, stage] of Object.entries(POLICIES)) {
-    const scored = score(judgeAll(asked, replies(name, asked)));
+    const said = replies(name, asked);
+    const scored = score(judgeAll(asked, said));
     await recordExam(folder, stage, scored);
     await recordScores(folder, stage, headline(scored));
-    const answer = (dialogues: readonly Dialogue[]) => Promise.resolve(replies(name, dialogues));
-    await recordSamples(folder, stage, answer, { split: "test", seed: 1 });
+    await recordSamples(folder, stage, asked, said);
   }
   await writeCheckpoint(folder, "pretrain", 60, [6.2, 0.22]);
   await writeCheckpoint(folder, "imprint", 25, [0.5, 0.11]);

@@ -4,6 +4,10 @@
  */
 import { join } from "node:path";
 import { resolveConfig } from "../../../workflows/config/resolve.ts";
+import { readExams } from "../../../workflows/evaluate/exams.ts";
+import { headline } from "../../../workflows/evaluate/nursery_exam.ts";
+import { readSamples } from "../../../workflows/evaluate/samples.ts";
+import { readEnvironments } from "../../../workflows/logging/environment.ts";
 import { type Reporter, silent } from "../../../workflows/logging/reporter.ts";
 import { readMetrics } from "../../../workflows/logging/run_log.ts";
 import { readCertificate } from "../../../workflows/safety/certificate/read.ts";
@@ -54,14 +58,23 @@ Deno.test("programme: all stages, the exam as worn and the certificate, as confi
       "imagine promote",
       "capacitor promote",
     ]);
-    assertEquals(Object.keys(result.scores), [
+    const examined = [
       "untrained",
       "imprint",
       "apprentice",
       "imagine",
       "capacitor",
       "with capacitor",
-    ]);
+    ];
+    assertEquals(Object.keys(result.scores), examined);
+    const exams = Object.entries(await readExams(out));
+    assertEquals(
+      exams.map(([name, exam]) => [name, headline(exam)]),
+      Object.entries(result.scores),
+    );
+    const samples = await readSamples(out);
+    assert(samples.length > 20, `${samples.length} samples`);
+    for (const { replies } of samples) assertEquals(Object.keys(replies), examined);
     const { training, threshold, errors } = await readWorldModelCard(join(out, "world_model"));
     assertEquals(
       [training.replies, training.replies_per_step, training.epochs, training.learning_rate],
@@ -90,6 +103,7 @@ Deno.test("programme: all stages, the exam as worn and the certificate, as confi
     const again = await train({ ...request, resume });
     assertEquals([again.checkpoint, again.certificate], [result.checkpoint, result.certificate]);
     assertEquals((await verifyAudit(out)).entries.length, entries.length);
+    assertEquals((await readEnvironments(out)).length, 1);
   }));
 
 Deno.test("programme: interrupted in a search, while the world model is built, or while replies are sampled", () =>

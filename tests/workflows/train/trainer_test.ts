@@ -15,7 +15,7 @@ import { summaryLines } from "../../../workflows/train/summary.ts";
 import { train, type TrainResult } from "../../../workflows/train/trainer.ts";
 import { assert, assertEquals } from "../../assert.ts";
 import { testGpu } from "../../kernels/harness.ts";
-import { assertSameRun, BARE, inFolder, TINY } from "./helpers.ts";
+import { assertSameRun, assertSameRunBut, BARE, inFolder, TINY } from "./helpers.ts";
 
 await testGpu(); // sets the environment that an adapter needs
 
@@ -118,4 +118,5 @@ Deno.test("a resumed run ends with the scores and held-out losses of its earlier
     const table = summaryLines({ checkpoint: null, ...resumed }, "run").join("\n");
     assert(/untrained +pretrain +imprint/.test(table), table);
     assert(/pretrain +held-out loss/.test(table) && /imprint +held-out loss/.test(table), table);
+    assertSameRunBut(join(folder, "halted"), join(folder, "whole"));
   }));

@@ -35,6 +35,10 @@ export function originSection(context: Context): Section {
       : run.certificate
       ? [["adapter", run.certificate.adapter], ["toolkit", run.certificate.toolkit.version]]
       : [["environment", "not recorded"]]),
+    ...run.environments.slice(0, -1).map((earlier) => [
+      "before that",
+      `${earlier.adapter}, toolkit ${earlier.toolkit}, Deno ${earlier.deno}, ${earlier.system}`,
+    ]),
     ["precision", String(run.config?.precision ?? "-")],
     ["seed", String(run.config?.seed ?? "-")],
     ...costRows(run),
