@@ -6,6 +6,7 @@
  */
 import type { TopLevelSpec } from "vega-lite";
 import { DARK, LIGHT, type Surface } from "./palette.ts";
+import { encodePng } from "./png.ts";
 
 export { PALETTE, SHAPES } from "./palette.ts";
 
@@ -117,7 +118,8 @@ export async function toPng(spec: ChartSpec, theme: "light" | "dark" = "light"):
   const resvg = await import("@resvg/resvg-js").catch(() => null);
   if (resvg === null) return null;
   const options = { fitTo: { mode: "zoom", value: 1.5 } } as const;
-  return new resvg.Resvg(await toSvg(spec, theme), options).render().asPng();
+  const { pixels, width, height } = new resvg.Resvg(await toSvg(spec, theme), options).render();
+  return encodePng(pixels, width, height);
 }
 
 /** What a Deno notebook displays: it calls the method named `Symbol.for("Jupyter.display")` for content by media type. */

@@ -30,6 +30,25 @@ Deno.test("curves: very small numbers are written with exponents", async () => {
   assert(svg.includes(">1e-6<"), svg.slice(0, 2000));
 });
 
+Deno.test("curves: long names stand below each other in the legend, whole", async () => {
+  const names = ["first", "second"].map((name) =>
+    `${name} of two curves: slope -0.50, interval from -0.54 to -0.46`
+  );
+  const svg = await toSvg(
+    curvesChart(names.map((name) => ({ name, points: line(1) })), { x: "x", y: "y" }),
+  );
+  for (const name of names) assert(svg.includes(`>${name}<`), name);
+  assert(Number(/<svg[^>]* width="([\d.]+)"/.exec(svg)![1]) < 700, svg.slice(0, 200));
+});
+
+Deno.test("curves: an interval is drawn where it is given, and nowhere else", async () => {
+  const points = [{ x: 0, y: 2, low: 1, high: 4 }, { x: 20, y: 1 }];
+  const svg = await toSvg(curvesChart([{ name: "a", points }], { x: "x", y: "y" }));
+  const rules = /class="mark-rule role-mark[^>]*>(.*?)<\/g>/s.exec(svg)![1];
+  assertEquals(rules.match(/<line/g)!.length, 1);
+  for (const tick of ["4", "20"]) assert(svg.includes(`>${tick}<`), tick);
+});
+
 Deno.test("trajectories: start, ends and equilibrium are told and drawn", async () => {
   const points = [{ x: 1, y: 0 }, { x: 0, y: 1 }, { x: -0.5, y: 0.25 }];
   const spec = trajectoryChart([{ name: "spiral", points }]);

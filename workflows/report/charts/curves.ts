@@ -8,8 +8,13 @@ import { colourBy, shapeBy } from "./parts.ts";
 export interface Curve {
   /** What it is of. */
   readonly name: string;
-  /** Its points, in the order in which they are joined. */
-  readonly points: readonly { readonly x: number; readonly y: number }[];
+  /** Its points, in the order in which they are joined; an interval of y is drawn where it is given. */
+  readonly points: readonly {
+    readonly x: number;
+    readonly y: number;
+    readonly low?: number;
+    readonly high?: number;
+  }[];
 }
 
 /** How {@linkcode curvesChart} is drawn. */
@@ -31,18 +36,20 @@ export function curvesChart(
   const values = curves.flatMap(({ name, points }) =>
     points.map((point, order) => ({ name, order, ...point }))
   );
-  const small = (field: "x" | "y") => values.some((value) => Math.abs(value[field]) < 1e-3);
+  const small = (field: "x" | "y") =>
+    values.some((value) => value[field] !== 0 && Math.abs(value[field]) < 1e-3);
   const axis = (field: "x" | "y", title: string) => ({
     field,
     type: "quantitative",
     title: log.includes(field) ? `${title} (log scale)` : title,
     scale: log.includes(field)
       ? { type: "log", nice: false, padding: 12 }
-      : { zero: false, padding: 12 },
+      : { zero: false, nice: false, padding: 12 },
     axis: { format: small(field) ? ".0e" : "~g", tickCount: 6 },
   });
   const color = colourBy("name", names);
   const text = (value: number) => +value.toPrecision(3);
+  const intervals = values.filter(({ low, high }) => low !== undefined && high !== undefined);
   return {
     $schema: VEGA_LITE_5,
     description: `${y} against ${x}. ${
@@ -59,6 +66,11 @@ export function curvesChart(
         mark: { type: "line", strokeWidth: 1.5, opacity: 0.8 },
         encoding: { color, order: { field: "order" } },
       },
+      ...(intervals.length === 0 ? [] : [{
+        data: { values: intervals },
+        mark: { type: "rule", strokeWidth: 1.5, opacity: 0.7 },
+        encoding: { y: { ...axis("y", y), field: "low" }, y2: { field: "high" }, color },
+      }]),
       {
         mark: { type: "point", filled: true, opacity: 1, size: 70 },
         encoding: { color, shape: shapeBy("name", names) },

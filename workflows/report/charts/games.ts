@@ -18,7 +18,7 @@ export function gapLaw({ points }: GapSeries): PowerLaw {
   return fitPowerLaw(points.map(({ steps }) => steps), points.map(({ gap }) => gap));
 }
 
-/** Gaps as points, fitted power laws as lines; dotted, for comparison, the slope -1/2 of INFANT Theorem 4.4. */
+/** Gaps as points, fitted power laws as lines; dotted, for comparison, the slope -1/2 of INFANT Theorem 4.7. */
 export function nashGapChart(series: readonly GapSeries[]): ChartSpec {
   const laws = series.map((one) => ({ ...one, law: gapLaw(one) }));
   const label = ({ name, law: { slope, slopeInterval: { low, high } } }: (typeof laws)[number]) =>

@@ -44,7 +44,7 @@ export function colourBy(
   series: readonly string[],
   range: readonly string[] = cycled(PALETTE, series.length),
 ): object {
-  return { field, type: "nominal", scale: { domain: series, range }, legend: LEGEND };
+  return { field, type: "nominal", scale: { domain: series, range }, legend: legendOf(series) };
 }
 
 /** Shape by the series of `field`; joins the legend of the colours. */
@@ -53,10 +53,18 @@ export function shapeBy(
   series: readonly string[],
   range: readonly string[] = cycled(SHAPES, series.length),
 ): object {
-  return { field, type: "nominal", scale: { domain: series, range }, legend: LEGEND };
+  return { field, type: "nominal", scale: { domain: series, range }, legend: legendOf(series) };
 }
 
-const LEGEND = { title: null, orient: "bottom", symbolOpacity: 1, columns: 5 } as const;
+/**
+ * Below the chart, in so many columns that long names do not widen it. Nothing limits a label: without a canvas Vega takes a letter
+ * for 0.8 of the font's size and would cut off what has room.
+ */
+function legendOf(names: readonly string[]): object {
+  const longest = Math.max(1, ...names.map((name) => name.length));
+  const columns = Math.max(1, Math.min(5, Math.floor(64 / longest)));
+  return { title: null, orient: "bottom", symbolOpacity: 1, labelLimit: 0, columns };
+}
 
 /** An axis of percent from 0 to 100. */
 export const PERCENT: object = {

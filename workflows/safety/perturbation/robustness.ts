@@ -21,6 +21,8 @@ export interface Spread {
   readonly mean: number;
   /** Largest of any context. */
   readonly max: number;
+  /** Of each context, in their order: to compare policies in pairs. */
+  readonly values: readonly number[];
 }
 
 /** What was measured; losses and divergences in nats, summed over the tokens of a reply. */
@@ -124,7 +126,7 @@ function summary(measured: readonly Measured[]): RobustnessReport {
   const spread = (of: (one: Measured) => number): Spread => {
     const values = measured.map(of);
     const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-    return { mean, max: Math.max(...values) };
+    return { mean, max: Math.max(...values), values };
   };
   const worst = ({ edits, rewrite }: Measured) =>
     rewrite && rewrite.loss > edits.loss ? rewrite : edits;

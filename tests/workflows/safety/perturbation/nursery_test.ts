@@ -189,6 +189,8 @@ Deno.test("robustness: maxima over small balls are exact and bound what proposal
   assert(report.edits.mean >= report.clean.mean);
   assert(report.divergence.mean > 0 && report.divergence.max >= report.divergence.mean);
   assert(report.exploitability.mean >= report.edits.mean - report.clean.mean);
+  const [a, b] = report.divergence.values;
+  assertEquals(report.divergence, { mean: (a + b) / 2, max: Math.max(a, b), values: [a, b] });
   const bound = await measureRobustness(parameters, cases, { evaluations: 20, seed: 1 });
   assertEquals(bound.exact, 0);
   assert(bound.edits.mean <= report.edits.mean && bound.divergence.mean <= report.divergence.mean);
