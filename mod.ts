@@ -214,6 +214,7 @@ export {
   type Displayable,
   displayable,
   show,
+  showText,
   toPng,
   toSvg,
 } from "./workflows/report/chart.ts";

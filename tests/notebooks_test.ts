@@ -100,7 +100,8 @@ for (const name of names) {
       assertEquals(errors.map(({ evalue }) => evalue), [], source);
       if (source.includes("console.log")) assert(joined(outputs[0]?.text).length > 0, source);
       if (source.includes("jupyter.display(")) assert(shown(cell).has("text/plain"), source);
-      if (source.includes("displayable(")) {
+      if (source.includes("showText(")) assert(shown(cell).has("text/plain"), source);
+      if (/\b(displayable|show)\(/.test(source)) {
         assert(shown(cell).has("application/vnd.vegalite.v5+json"), source);
         assert(shown(cell).has("image/png"), source);
       }

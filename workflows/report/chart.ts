@@ -170,6 +170,17 @@ export async function show(spec: ChartSpec, text?: string): Promise<void> {
   else console.log(text ?? describe(spec));
 }
 
+/**
+ * Shows text in a notebook, in its place among what else the cell shows; outside one, prints it. Await it: what a cell prints behind
+ * long work is sometimes lost.
+ */
+export async function showText(text: string): Promise<void> {
+  const content = { "text/plain": text };
+  const jupyter = notebook();
+  if (!jupyter) console.log(text);
+  else await jupyter.display({ [Symbol.for("Jupyter.display")]: () => Promise.resolve(content) });
+}
+
 /** The notebook's kernel; outside one Deno has none, or throws when asked. */
 function notebook(): { display(content: Displayable): Promise<void> } | null {
   try {

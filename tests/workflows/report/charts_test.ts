@@ -3,7 +3,14 @@
  */
 import fc from "fast-check";
 import { resolveConfig } from "../../../workflows/config/resolve.ts";
-import { type ChartSpec, describe, show, toPng, toSvg } from "../../../workflows/report/chart.ts";
+import {
+  type ChartSpec,
+  describe,
+  show,
+  showText,
+  toPng,
+  toSvg,
+} from "../../../workflows/report/chart.ts";
 import * as charts from "../../../workflows/report/charts/mod.ts";
 import { DARK, LIGHT, PALETTE, SHAPES } from "../../../workflows/report/palette.ts";
 import { rateOf } from "../../../workflows/nursery/score.ts";
@@ -262,8 +269,9 @@ Deno.test("charts: outside a notebook, show tells what a chart says", async () =
   try {
     await show(ALL.frontier);
     await show(ALL.frontier, "in my words");
+    await showText("and this");
   } finally {
     console.log = log;
   }
-  assertEquals(said, [describe(ALL.frontier), "in my words"]);
+  assertEquals(said, [describe(ALL.frontier), "in my words", "and this"]);
 });
