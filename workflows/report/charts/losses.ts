@@ -14,11 +14,13 @@ const TOKENS = { format: "~s", tickCount: 6 } as const;
  * Loss over tokens, one line a stage and a larger mark for each loss on held-out data.
  * @param series What has a colour, in order; default the stages.
  * @param size Of the panel in pixels.
+ * @param named What the legend names; default all of `series`.
  */
 export function lossChart(
   metrics: readonly MetricsRow[],
   series: readonly string[] = ["untrained", ...new Set(metrics.map(({ stage }) => stage))],
   size: { readonly width: number; readonly height: number } = PANEL,
+  named?: readonly string[],
 ): ChartSpec {
   const values = lossPoints(metrics);
   const x = { field: "tokens", type: "quantitative", title: "tokens trained on", axis: TOKENS };
@@ -38,7 +40,7 @@ export function lossChart(
     description: lossText(values),
     ...size,
     data: { values },
-    encoding: { x, y, color: colourBy("policy", series) },
+    encoding: { x, y, color: colourBy("policy", series, undefined, named) },
     layer: [
       {
         transform: [{ filter: "!datum.heldOut" }],
@@ -47,7 +49,7 @@ export function lossChart(
       {
         transform: [{ filter: "datum.heldOut" }],
         mark: { type: "point", filled: true, opacity: 1, size: 110 },
-        encoding: { shape: shapeBy("policy", series) },
+        encoding: { shape: shapeBy("policy", series, undefined, named) },
       },
     ],
   };
@@ -131,7 +133,7 @@ export function termsChart(
         axis: { tickCount: 4, format: "~g" },
       },
       // The untrained policy keeps the first colour in all charts of a run.
-      color: colourBy("stage", ["untrained", ...stages]),
+      color: colourBy("stage", ["untrained", ...stages], undefined, stages),
     },
   });
   return {

@@ -38,13 +38,22 @@ export function rateText(rate: Estimated | undefined): string {
   return `${percentText(rate.rate)} [${low}, ${high}]`;
 }
 
-/** Colour by the series of `field`, with a legend below. */
+/**
+ * Colour by the series of `field`, with a legend below.
+ * @param named The series that the legend names; default all.
+ */
 export function colourBy(
   field: string,
   series: readonly string[],
   range: readonly string[] = cycled(PALETTE, series.length),
+  named?: readonly string[],
 ): object {
-  return { field, type: "nominal", scale: { domain: series, range }, legend: legendOf(series) };
+  return {
+    field,
+    type: "nominal",
+    scale: { domain: series, range },
+    legend: legendOf(series, named),
+  };
 }
 
 /** Shape by the series of `field`; joins the legend of the colours. */
@@ -52,18 +61,26 @@ export function shapeBy(
   field: string,
   series: readonly string[],
   range: readonly string[] = cycled(SHAPES, series.length),
+  named?: readonly string[],
 ): object {
-  return { field, type: "nominal", scale: { domain: series, range }, legend: legendOf(series) };
+  return {
+    field,
+    type: "nominal",
+    scale: { domain: series, range },
+    legend: legendOf(series, named),
+  };
 }
 
 /**
  * Below the chart, in so many columns that long names do not widen it. Nothing limits a label: without a canvas Vega takes a letter
  * for 0.8 of the font's size and would cut off what has room.
  */
-function legendOf(names: readonly string[]): object {
+function legendOf(series: readonly string[], named?: readonly string[]): object {
+  const names = named ?? series;
   const longest = Math.max(1, ...names.map((name) => name.length));
   const columns = Math.max(1, Math.min(5, Math.floor(64 / longest)));
-  return { title: null, orient: "bottom", symbolOpacity: 1, labelLimit: 0, columns };
+  const shown = named && { values: named };
+  return { title: null, orient: "bottom", symbolOpacity: 1, labelLimit: 0, columns, ...shown };
 }
 
 /** An axis of percent from 0 to 100. */

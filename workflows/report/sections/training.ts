@@ -22,9 +22,9 @@ const GLYPHS: Readonly<Record<string, string>> = {
 /** Losses over tokens, with the other metrics folded away. */
 export async function lossSection(context: Context): Promise<Section> {
   const { run, artist, prefix } = context;
-  const series = Object.keys(run.scores).length > 0
-    ? [...new Set(["untrained", ...run.metrics.map(({ stage }) => stage)])]
-    : undefined;
+  // The untrained policy keeps its colour in the charts of a run, and has no losses.
+  const trained = [...new Set(run.metrics.map(({ stage }) => stage))];
+  const series = ["untrained", ...trained];
   const rows = stagesOf(run).flatMap(({ attempts }) => attempts).map((stage) => {
     const own = run.metrics.filter((row) => row.stage === stage);
     const losses = own.flatMap(({ loss }) => typeof loss === "number" ? [loss] : []);
@@ -43,7 +43,10 @@ export async function lossSection(context: Context): Promise<Section> {
   const figure = await artist.figure({
     id: `${prefix}loss`,
     title: "Loss over tokens",
-    spec: { ...lossChart(run.metrics, series, { width: 640, height: 300 }), title: undefined },
+    spec: {
+      ...lossChart(run.metrics, series, { width: 640, height: 300 }, trained),
+      title: undefined,
+    },
     caption:
       "Each point is the mean since the one before; large marks are losses on held-out data. Losses of different stages are of different objectives and compare only within a stage.",
     table: {
