@@ -1,8 +1,9 @@
 /**
  * `deno task test [FILE ...] [deno test options]`: runs the tests and closes with `N passed, N failed, N skipped`.
  *
- * Files run one after another in one process: GPU tests that overlap would share one device's time and memory,
- * and on a software adapter the same cores.
+ * All tests run in processes side by side: one each for what waits for a program of its own most of the time, one for all others. What
+ * they write does not mingle. Within a process files run one after another: GPU tests that overlap would share one device's time and
+ * memory.
  */
 import { join } from "node:path";
 import { runChild } from "./child.ts";
@@ -76,17 +77,57 @@ function isFile(arg: string): boolean {
   }
 }
 
+/** The tests of a browser, of another driver and of Jupyter: the first two keep one core busy with compiling, whatever it has. */
+const BESIDE = ["tests/browser/", "tests/notebooks_test.ts", "tests/swiftshader_test.ts"];
+
+/** A process of tests that is under way: how it will end, and a way to hear it. */
+interface Lane {
+  readonly ended: Promise<{ readonly success: boolean; readonly cases: TestCase[] | null }>;
+  /** Writes what was held back, and from now on everything at once. */
+  readonly speak: () => void;
+}
+
+/** Starts `deno test`. What a lane that is `held` writes is held back until it may speak, so that lines do not mingle. */
+function startLane(args: readonly string[], report: string, held: boolean): Lane {
+  const kept: Uint8Array[] = [];
+  let speaks = false;
+  const write = (bytes: Uint8Array) => {
+    for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+  };
+  const hear = (bytes: Uint8Array) => speaks ? write(bytes) : void kept.push(bytes);
+  // Types are `deno task check`'s, which takes the time of a core for a minute.
+  const command = ["test", "--no-check", "--allow-all", `--junit-path=${report}`, ...args];
+  const end = async () => {
+    const success = await runChild(command, {}, held ? hear : undefined) === 0;
+    const xml = await Deno.readTextFile(report).catch(() => null);
+    return { success, cases: xml === null ? null : readReport(xml) };
+  };
+  const speak = () => {
+    speaks = true;
+    kept.splice(0).forEach(write);
+  };
+  return { ended: end(), speak };
+}
+
 async function run(args: readonly string[]): Promise<number> {
   const folder = await Deno.makeTempDir({ prefix: "infant-test-" });
   try {
-    const report = join(folder, "junit.xml");
-    const files = args.some(isFile) ? [] : ["tests/"];
-    const success =
-      await runChild(["test", "--allow-all", `--junit-path=${report}`, ...args, ...files]) === 0;
-    const xml = await Deno.readTextFile(report).catch(() => null);
-    for (const line of closingLines(xml === null ? null : readReport(xml), success)) {
-      console.log(line);
+    const start = (i: number, more: readonly string[]) =>
+      startLane([...args, ...more], join(folder, `junit-${i}.xml`), i > 0);
+    const lanes = args.some(isFile)
+      ? [start(0, [])]
+      : [["tests/", `--ignore=${BESIDE.join(",")}`], ...BESIDE.map((path) => [path])]
+        .map((paths, i) => start(i, paths));
+    const ends = [];
+    for (const { ended, speak } of lanes) {
+      speak();
+      ends.push(await ended);
     }
+    const success = ends.every((end) => end.success);
+    const cases = ends.every((end) => end.cases !== null)
+      ? ends.flatMap((end) => end.cases!)
+      : null;
+    for (const line of closingLines(cases, success)) console.log(line);
     return success ? 0 : 1;
   } finally {
     await Deno.remove(folder, { recursive: true });

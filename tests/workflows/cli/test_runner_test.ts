@@ -1,26 +1,23 @@
 /** The closing lines of `deno task test`, from a report that the real `deno test` wrote. */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { closingLines, readReport } from "../../../workflows/cli/test.ts";
 import { assert, assertEquals } from "../../assert.ts";
 
 const runner = new URL("../../../workflows/cli/test.ts", import.meta.url).href;
 
-/** Runs the test command on one file and gives its last lines. */
-async function closing(source: string): Promise<{ code: number; lines: string[] }> {
+/** Runs the test command over files in a folder of their own, and gives what it writes. */
+async function runIn(
+  files: Readonly<Record<string, string>>,
+  args: (folder: string) => readonly string[],
+): Promise<{ code: number; lines: string[] }> {
   const folder = await Deno.makeTempDir();
   try {
-    await Deno.writeTextFile(join(folder, "some_test.ts"), source);
+    for (const [path, source] of Object.entries(files)) {
+      await Deno.mkdir(join(folder, dirname(path)), { recursive: true });
+      await Deno.writeTextFile(join(folder, path), source);
+    }
     const { code, stdout } = await new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "--quiet",
-        "--no-check",
-        "--allow-all",
-        runner,
-        "--no-check",
-        "--quiet",
-        folder,
-      ],
+      args: ["run", "--quiet", "--no-check", "--allow-all", runner, "--quiet", ...args(folder)],
       cwd: folder,
       stderr: "null",
     }).output();
@@ -29,6 +26,9 @@ async function closing(source: string): Promise<{ code: number; lines: string[] 
     await Deno.remove(folder, { recursive: true });
   }
 }
+
+/** Runs the test command on one file. */
+const closing = (source: string) => runIn({ "some_test.ts": source }, (folder) => [folder]);
 
 Deno.test("passed and skipped tests are counted and skipped ones named", async () => {
   const { code, lines } = await closing(`Deno.test("good & <well>", () => {});
@@ -45,6 +45,29 @@ Deno.test("a failing test fails the run", async () => {
     `Deno.test("a", () => {}); Deno.test("b", () => { throw new Error("x"); });`,
   );
   assertEquals([code, lines.at(-1)], [1, "1 passed, 1 failed"]);
+});
+
+/** Two tests that end only when the other has begun, each in a process of its own. */
+const meeting = (own: string, other: string) =>
+  `Deno.test("${own}", async () => {
+  Deno.writeTextFileSync("${own}", "");
+  const begun = () => { try { return Deno.statSync("${other}").isFile; } catch { return false; } };
+  while (!begun()) await new Promise((wake) => setTimeout(wake, 10));
+});`;
+
+Deno.test("without a file, tests of browser, driver and notebooks run beside the others, and are told after them", async () => {
+  const pass = (name: string) => `Deno.test("${name}", () => {});`;
+  const files = {
+    "tests/mine_test.ts": meeting("mine", "theirs"),
+    "tests/browser/theirs_test.ts": meeting("theirs", "mine"),
+    "tests/notebooks_test.ts": pass("notebook"),
+    "tests/swiftshader_test.ts": 'Deno.test("driver", () => { throw new Error("x"); });',
+  };
+  const { code, lines } = await runIn(files, () => []);
+  assertEquals([code, lines.at(-1)], [1, "3 passed, 1 failed"]);
+  const at = (name: string) => lines.findIndex((line) => line.includes(`${name} ... `));
+  const beside = ["theirs", "notebook", "driver"].map(at);
+  assert(at("mine") >= 0 && at("mine") < Math.min(...beside), lines.join("\n"));
 });
 
 Deno.test("a file that cannot be loaded fails the run", async () => {
