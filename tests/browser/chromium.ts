@@ -4,21 +4,22 @@
  * `deno bundle` makes one script of each file, a local server hands them to a page, and the page posts its reports back: no
  * driver library is needed. Chromium's own SwiftShader computes, so the result does not depend on the machine's GPU.
  */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Report } from "./reports.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const RUNNER = "browser/page/runner";
 const ASSERT = "browser/page/node_assert";
 
-/** Silence after which the page counts as stuck; the slowest single test takes seconds on a quiet machine. */
-const SILENCE_MS = 120_000;
+/** Silence after which the page counts as stuck; the slowest single test, a whole policy to compile, takes 40 s of a core. */
+const SILENCE_MS = 300_000;
 
 const FLAGS = [
   "--headless",
   "--no-sandbox",
   "--enable-unsafe-webgpu",
   "--use-webgpu-adapter=swiftshader",
+  "--disable-gpu-watchdog", // it ends a GPU process that compiles for long, as on a busy machine
   "--no-first-run",
   "--disable-quic",
   "--disable-background-networking",
@@ -48,7 +49,8 @@ export function findChromium(): string | null {
 }
 
 /**
- * Bundles `files` (paths under tests/) and the page's own scripts into `folder`.
+ * Bundles `files` (paths under tests/) and the page's own scripts into `folder`. What files share is in scripts of its own, the harness
+ * with its device too, so that a pipeline that several files need is compiled once.
  * @returns Each file's script, and the Node module it imports that a page lacks, or null.
  */
 async function bundle(
@@ -62,6 +64,7 @@ async function bundle(
       "--quiet",
       "--no-lock",
       "--platform=browser",
+      "--code-splitting",
       `--outdir=${folder}`,
       ...sources,
     ],
@@ -70,9 +73,22 @@ async function bundle(
   if (!success) throw new Error(`deno bundle: ${new TextDecoder().decode(stderr)}`);
   return files.map((file) => {
     const script = file.replace(/\.ts$/, ".js");
-    const text = Deno.readTextFileSync(join(folder, script));
-    return { script, lacks: text.match(/ from "(node:(?!assert\/strict").*)";/)?.[1] ?? null };
+    return { script, lacks: lackOf(join(folder, script)) };
   });
+}
+
+/** The Node module that a script, or one that it imports, asks for and a page lacks; null: none. */
+function lackOf(path: string): string | null {
+  const imports = Deno.readTextFileSync(path).matchAll(/(?:^import| from) "(.+)";$/gm);
+  for (const [, name] of imports) {
+    const lack = name.startsWith(".")
+      ? lackOf(join(dirname(path), name))
+      : name === "node:assert/strict"
+      ? null
+      : name;
+    if (lack) return lack;
+  }
+  return null;
 }
 
 /** Serves the page, and passes on what it posts. */
