@@ -1,7 +1,12 @@
 /**
  * What every kernel test needs: a device, tensors from host values, one replay over poisoned memory, and the error measure.
  */
-import { type Gpu, openGpu } from "../../kernels/gpu/device.ts";
+import {
+  type Gpu,
+  MATMUL_SCHEDULES,
+  type MatmulSchedule,
+  openGpu,
+} from "../../kernels/gpu/device.ts";
 import { readTensors } from "../../kernels/gpu/readback.ts";
 import { Tape } from "../../kernels/gpu/tape.ts";
 import { persistent, Tensor, unpadRows, upload } from "../../kernels/gpu/tensor.ts";
@@ -21,6 +26,15 @@ export function testGpu(): Promise<Gpu> {
 /** The adapter is SwiftShader, Chromium's too: right, and slow, above all to compile. */
 export function isSwiftShader({ info }: Gpu): boolean {
   return /swiftshader/i.test(`${info.vendor} ${info.architecture} ${info.description}`);
+}
+
+/**
+ * Schedules of products that are worth their time on an adapter. SwiftShader compiles one for seconds; under Deno it takes those of
+ * software alone: the others meet Deno's compiler of WGSL on every other adapter, and SwiftShader in Chromium.
+ */
+export function schedulesOn(gpu: Gpu): readonly MatmulSchedule[] {
+  const all = !isSwiftShader(gpu) || Deno.build.os as string === "browser";
+  return all ? MATMUL_SCHEDULES : ["textures", "registers"];
 }
 
 /** Awkward sizes: primes, powers of two and their neighbours, multiples of four and not. */

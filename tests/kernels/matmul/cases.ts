@@ -10,14 +10,19 @@ import { AWKWARD } from "../harness.ts";
 /** The reference's name of a form. */
 export const LAYOUTS: Readonly<Record<MatmulForm, Layout>> = { nn: "NN", nt: "NT", tn: "TN" };
 
-/** All awkward sizes on each axis (three Latin squares' worth), and `extra` random combinations. */
-export function shapes(extra: number, seed: number): MatmulShape[] {
+/**
+ * All awkward sizes on each axis (each of `squares` Latin squares has them once), and `extra` random combinations.
+ * @param squares 1 to 3.
+ */
+export function shapes(extra: number, seed: number, squares = 3): MatmulShape[] {
   const size = (i: number) => AWKWARD[i % AWKWARD.length];
-  const covering = AWKWARD.flatMap((m, i) => [
-    { m, n: size(3 * i + 1), k: size(5 * i + 2) },
-    { m, n: size(5 * i + 4), k: size(3 * i + 7) },
-    { m: size(3 * i), n: m, k: size(7 * i + 3) },
-  ]);
+  const covering = AWKWARD.flatMap((m, i) =>
+    [
+      { m, n: size(3 * i + 1), k: size(5 * i + 2) },
+      { m, n: size(5 * i + 4), k: size(3 * i + 7) },
+      { m: size(3 * i), n: m, k: size(7 * i + 3) },
+    ].slice(0, squares)
+  );
   const random = Array.from({ length: extra }, (_, i) => {
     const [m, n, k] = Array.from(randomIntegers(3, AWKWARD.length, seed, i), size);
     return { m, n, k };

@@ -1,7 +1,7 @@
 /**
  * Products whose inner size is computed in slices: the float64 answer, the rule that cuts, and the same bits every time.
  */
-import { MATMUL_SCHEDULES, openGpu } from "../../../kernels/gpu/device.ts";
+import { openGpu } from "../../../kernels/gpu/device.ts";
 import { linear } from "../../../kernels/matmul/linear.ts";
 import { matmul } from "../../../kernels/matmul/matmul.ts";
 import { cutInto, slicesOf } from "../../../kernels/matmul/split.ts";
@@ -13,6 +13,7 @@ import {
   randomValues,
   relativeError,
   runTape,
+  schedulesOn,
   tensorOf,
   testGpu,
 } from "../harness.ts";
@@ -21,10 +22,12 @@ import { expected } from "./cases.ts";
 // Measured on lavapipe over all cases below: 3.5e-7 at worst.
 const TOLERANCE = 1.7e-6;
 
+const SCHEDULES = schedulesOn(await testGpu());
+
 /** [m, n, k, slices]: odd everywhere, a last slice that is short, or a single row, more slices than columns. */
 const CASES = [[37, 22, 45, 2], [7, 3, 257, 31], [130, 65, 129, 8], [5, 129, 1001, 3]] as const;
 
-for (const schedule of MATMUL_SCHEDULES) {
+for (const schedule of SCHEDULES) {
   Deno.test(`matmul tn, ${schedule}: slices of k, added to what is there, and their column sums`, async () => {
     const gpu = await testGpu();
     for (const [m, n, k, slices] of CASES) {
