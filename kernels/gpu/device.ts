@@ -6,6 +6,7 @@
  * labels are kernel names, so the message says which kernel it was.
  */
 import { DeviceError, InputError, oneLine } from "../errors.ts";
+import { mayHaveSubgroups, subgroupsWork } from "./subgroups.ts";
 
 /** What to open. */
 export interface GpuOptions {
@@ -17,6 +18,8 @@ export interface GpuOptions {
   readonly matmul?: MatmulSchedule | ((info: AdapterInfo) => MatmulSchedule | null);
   /** Also for products that another schedule suits better, e.g. small ones: to verify a schedule, not to be fast. */
   readonly matmulEverywhere?: boolean;
+  /** False leaves subgroups unused where they work; results are the same bits. */
+  readonly subgroups?: boolean;
 }
 
 /** What is known of the adapter. */
@@ -81,6 +84,8 @@ export class Gpu {
   readonly hasF16: boolean;
   /** Timestamp queries were asked for and are there. */
   readonly hasTimestamps: boolean;
+  /** A workgroup of eight is a subgroup, see `subgroups.ts`. */
+  readonly hasSubgroups: boolean;
   /** Loads from textures are much cheaper than from buffers; see `texture.ts`. */
   readonly fastTextures: boolean;
   /** The schedule of matrix products where an operation does not ask for one; see `matmul/schedules.ts`. */
@@ -103,11 +108,13 @@ export class Gpu {
     info: AdapterInfo,
     matmul: MatmulSchedule = defaultMatmul(info),
     matmulEverywhere = false,
+    hasSubgroups = false,
   ) {
     this.device = device;
     this.info = info;
     this.hasF16 = device.features.has("shader-f16");
     this.hasTimestamps = device.features.has("timestamp-query");
+    this.hasSubgroups = hasSubgroups;
     this.fastTextures = info.software;
     this.matmulSchedule = matmul;
     this.matmulEverywhere = matmulEverywhere;
@@ -184,10 +191,14 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   if (options.profile) wanted.push("timestamp-query");
   const requiredFeatures = wanted.filter((feature) => adapter.features.has(feature));
   const wish = { label: "infant", requiredFeatures, requiredLimits };
-  const device = await adapter.requestDevice(wish).catch((error) => {
+  const wishMore = { ...wish, requiredFeatures: [...requiredFeatures, "subgroups" as const] };
+  const ask = options.subgroups !== false && mayHaveSubgroups(adapter.info, info);
+  const granted = ask ? await adapter.requestDevice(wishMore).catch(() => null) : null;
+  const device = granted ?? await adapter.requestDevice(wish).catch((error) => {
     throw new DeviceError(`${info.description || "the adapter"} gave no device: ${oneLine(error)}`);
   });
-  return new Gpu(device, info, matmul, options.matmulEverywhere);
+  const subgroups = granted !== null && await subgroupsWork(device);
+  return new Gpu(device, info, matmul, options.matmulEverywhere, subgroups);
 }
 
 async function findAdapter(name?: string): Promise<GPUAdapter> {

@@ -9,11 +9,12 @@
  */
 import { ACTIVATIONS } from "../activation/activation.ts";
 import type { MatmulSchedule } from "../gpu/device.ts";
+import type { Kernel, Overrides } from "../gpu/kernel.ts";
 import { linearGroups, type Tape } from "../gpu/tape.ts";
 import { dummyTensor, type Tensor } from "../gpu/tensor.ts";
 import { checkFit, sizes } from "./fit.ts";
 import type { MatmulForm, MatmulOptions } from "./options.ts";
-import { BAND, CUTS, inTexture, scheduleFor } from "./schedules.ts";
+import { type Cut, cutOf, inTexture, scheduleFor } from "./schedules.ts";
 import { cutInto, type Slices, slicesOf, sumSlices } from "./split.ts";
 
 export type { MatmulSchedule } from "../gpu/device.ts";
@@ -53,7 +54,7 @@ export function matmul(
     tape.tensor(options.name ?? `${a.name}*${b.name}`, [batch * m, n], options.dtype);
   checkFit(form, a, b, out, { m, n, k }, options);
   const schedule = scheduleFor(tape.gpu, [a, b], Math.min(m, n), options.schedule);
-  const slices = slicesFor(schedule, form, { m, n, k }, out, options);
+  const slices = slicesFor(cutOf(tape.gpu, schedule), form, { m, n, k }, out, options);
   if (slices.count === 1) {
     const [a_rows, b_rows] = [a.rows / batch, b.rows / batch];
     const extent = { m, n, k, k_last: k, a_rows, b_rows, count: batch };
@@ -75,17 +76,16 @@ export function matmul(
 
 /** How k is cut: for gradients of weights only, and only where the result is all of C. */
 function slicesFor(
-  schedule: MatmulSchedule,
+  { size, sliced }: Cut,
   form: MatmulForm,
   { m, n, k }: { m: number; n: number; k: number },
   out: Tensor,
   { batch = 1, bias, residual, activation = "identity", slices }: MatmulOptions,
 ): Slices {
-  const { size, shared } = CUTS[schedule];
   const plain = batch === 1 && !bias && !residual && activation === "identity";
   const whole = out.rows === m && out.columns === n && out.dtype === "f32";
   if (form !== "tn" || !plain || !whole) return cutInto(1, k);
-  if (slices !== undefined || !shared) return cutInto(slices ?? 1, k);
+  if (slices !== undefined || !sliced) return cutInto(slices ?? 1, k);
   return slicesOf(Math.ceil(m / size[0]) * Math.ceil(n / size[1]), k);
 }
 
@@ -118,9 +118,9 @@ function launch(
 ): void {
   const { bias = null, columnSums = null } = options;
   let { residual = null, accumulate = false } = options;
-  const { size: [tileM, tileN], shared, kernels } = CUTS[schedule];
+  const { size: [tileM, tileN], shared, band: bands, kernels } = cutOf(tape.gpu, schedule);
   const tilesN = Math.ceil(n / tileN);
-  const band = shared ? 1 : BAND[form];
+  const band = bands[form];
   const tiles = Math.ceil(Math.ceil(m / tileM) / band) * band * tilesN;
   const sliced = columnSums !== null && columnSums.rows === count && columnSums.shape.length > 1;
   const uniforms = {
@@ -149,23 +149,23 @@ function launch(
     residual = out;
     accumulate = false;
   }
-  const overrides: Record<string, number> = {
+  const kernel = kernels[form]({ A: a, B: b, C: out });
+  const overrides = declared(kernel, {
     WHOLE: Number(m % tileM === 0 && n % tileN === 0),
     HAS_BIAS: Number(bias !== null),
     HAS_RESIDUAL: Number(residual !== null),
     ACCUMULATE: Number(accumulate),
     ACTIVATION: ACTIVATIONS[options.activation ?? "identity"],
-  };
-  if (shared || form === "tn") overrides.COLUMN_SUMS = columnSums === null ? 0 : sliced ? 2 : 1;
-  if (shared) {
-    overrides.TRANSPOSE_A = Number(form === "tn");
-    overrides.TRANSPOSE_B = Number(form === "nt");
-  } else if (form === "tn") overrides.RAGGED = Number(k % 4 !== 0 || k_last % 4 !== 0);
+    COLUMN_SUMS: columnSums === null ? 0 : sliced ? 2 : 1,
+    TRANSPOSE_A: Number(form === "tn"),
+    TRANSPOSE_B: Number(form === "nt"),
+    RAGGED: Number(form === "tn" && (k % 4 !== 0 || k_last % 4 !== 0)),
+  });
   const absent = dummyTensor(tape.gpu, "read");
   const operand = (tensor: Tensor) => textures ? inTexture(tape, tensor) : tensor;
   const [readA, readB] = [operand(a), operand(b)];
   tape.dispatch({
-    kernel: kernels[form]({ A: a, B: b, C: out }),
+    kernel,
     bindings: {
       a: readA,
       b: readB,
@@ -177,7 +177,14 @@ function launch(
     uniforms,
     overrides,
     groups: [...linearGroups(tiles, shared ? 1 : 8), count],
-    loops: shared ? 5 * Math.ceil(k / 16) : Math.ceil(k / 4),
+    loops: shared && !textures ? 5 * Math.ceil(k / 16) : Math.ceil(k / 4),
     flops: 2 * m * n * (k * (count - 1) + k_last),
   });
+}
+
+/** Of these overrides those that the kernel has. */
+function declared({ code }: Kernel, values: Readonly<Record<string, number>>): Overrides {
+  return Object.fromEntries(
+    Object.entries(values).filter(([name]) => code.includes(`override ${name}:`)),
+  );
 }

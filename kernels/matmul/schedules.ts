@@ -1,7 +1,8 @@
 /**
  * How products are cut for an adapter, and which cut a product takes.
  *
- *     textures    a block of 16 x 16 results in the registers of one invocation, operands from textures
+ *     textures    a block of 16 x 16 results in the registers of one invocation, operands from textures; where a workgroup of eight is a
+ *                 subgroup (`gpu/subgroups.ts`), 32 x 32 results in the registers of all eight: fewer loads, the same bits
  *     registers   a block of 8 x 16, operands from buffers
  *     tiled       64 x 64 tiles that a workgroup shares in its memory, 4 x 4 results per invocation
  *     tiled8      128 x 128 tiles, 8 x 8 results per invocation: half the loads from either memory per multiply-add
@@ -11,8 +12,20 @@
  * 0.5 s; 16 x 16 blocks 18-25, in 5 s against 1.3 s), textures 38-40 at 512^3, a workgroup's tiles 3. The last two are for GPUs. On which GPU tiled8 wins is not known: none was at hand (2026-11-21), so `tiled`
  * is the default there and `deno task bench --tune` measures both.
  *
- * Subgroup operations are not used. Deno 2.9.6 grants the feature on llvmpipe though the adapter does not list it, and its compiler
- * (naga) takes `subgroupAdd` only in a shader without `enable subgroups;`, which Chrome's demands: no text suits both.
+ * Textures, subgroups against single invocations, on llvmpipe (2026-11-30, two AMD EPYC cores under heavy load, so ratios of processor
+ * time in interleaved rounds with their middle halves; `tests/kernels/matmul/subgroup_test.ts` compares the bits):
+ *
+ *     NT 512^3              1.29 (1.24-1.37)        NN 1024 x 384 x 8192   1.33 (1.12-1.44)
+ *     NN 512^3              0.94 (0.77-1.08)        TN 8192 x 384 x 1024   1.19 (1.11-1.26)
+ *     TN 512^3              1.18 (1.01-1.25)        NN 1024 x 384 x 1536   1.09 (1.07-1.12)
+ *
+ * Compiling a pipeline cold takes 0.8-0.9 s of processor time instead of 2.0-2.6, and all of the 0.9M policy's step with its first three
+ * runs 11.4 instead of 22.3. Tiles of 32 x 64, 16 x 64 and 64 x 32 were 0.99, 0.93 and 0.96 times as fast as 32 x 32 at NT 512^3 and took
+ * up to 2.5 times as long to compile.
+ *
+ * Row strides of an odd number of cache lines, against the conflicts of rows that lie a power of two apart, gained nothing that differs
+ * from noise (same day, 31 rounds: NT 1024 x 1536 x 384 1.00, 1024 x 384 x 1536 1.06 with 1.03 between equals, 1024 x 8192 x 384 0.96,
+ * NN and TN 512^3 1.01): rows keep their own length.
  */
 import { ACTIVATION_FUNCTIONS } from "../activation/activation.ts";
 import type { Gpu, MatmulSchedule } from "../gpu/device.ts";
@@ -24,6 +37,7 @@ import { readTextures } from "../gpu/texture.ts";
 import block from "./block.wgsl" with { type: "text" };
 import epilogue from "./epilogue.wgsl" with { type: "text" };
 import type { MatmulForm } from "./options.ts";
+import subgroupCode from "./matmul_subgroup.wgsl" with { type: "text" };
 import nnCode from "./matmul_nn.wgsl" with { type: "text" };
 import ntCode from "./matmul_nt.wgsl" with { type: "text" };
 import tiledCode from "./matmul_tiled.wgsl" with { type: "text" };
@@ -35,6 +49,10 @@ export interface Cut {
   readonly size: readonly [number, number];
   /** A workgroup shares a tile. */
   readonly shared: boolean;
+  /** Long sums are cut into slices where there are few tiles, see `split.ts`. */
+  readonly sliced: boolean;
+  /** Blocks or tiles in a column that are neighbours, see `BAND`. */
+  readonly band: Readonly<Record<MatmulForm, number>>;
   /** Its kernels; one does all forms where a workgroup shares a tile. */
   readonly kernels: Readonly<Record<MatmulForm, ElementKernel>>;
 }
@@ -44,7 +62,7 @@ export interface Cut {
  * bands of 1, 2 and 4, llvmpipe, 2026-11-21: NT 25, 26, 32 (1024 x 1536 x 384), 27, 37, 37 (512^3); NN 29, 29, 24 (1024 x 384 x 1536);
  * TN 28, 29, 30 (8192 x 384 x 1024).
  */
-export const BAND: Readonly<Record<MatmulForm, number>> = { nn: 1, nt: 4, tn: 1 };
+const BAND: Readonly<Record<MatmulForm, number>> = { nn: 1, nt: 4, tn: 1 };
 
 const CODE: Readonly<Record<MatmulForm, string>> = { nn: nnCode, nt: ntCode, tn: tnCode };
 
@@ -57,7 +75,12 @@ function blocks(TM: number, TN: number, textures: boolean): Cut {
     return elementKernel(`matmul_${form}`, read, constants);
   };
   const kernels = { nn: kernel("nn"), nt: kernel("nt"), tn: kernel("tn") };
-  return { size: [TM, TN], shared: false, kernels };
+  return { size: [TM, TN], shared: false, sliced: false, band: BAND, kernels };
+}
+
+function shared(tile: number, sliced: boolean, kernel: ElementKernel): Cut {
+  const kernels = { nn: kernel, nt: kernel, tn: kernel };
+  return { size: [tile, tile], shared: true, sliced, band: { nn: 1, nt: 1, tn: 1 }, kernels };
 }
 
 function tiles(name: string, squares: number): Cut {
@@ -69,16 +92,32 @@ function tiles(name: string, squares: number): Cut {
     TILE,
     TILE_SIZE: 16 * TILE,
   });
-  return { size: [TILE, TILE], shared: true, kernels: { nn: kernel, nt: kernel, tn: kernel } };
+  return shared(TILE, true, kernel);
+}
+
+function subgroupTiles(): Cut {
+  const code = readTextures(subgroupCode.replace("$EPILOGUE", () => epilogue), [
+    "a",
+    "b",
+    "residual",
+  ]);
+  const kernel = elementKernel("matmul_subgroup", code, { FUNCTIONS: ACTIVATION_FUNCTIONS });
+  return shared(32, false, kernel);
 }
 
 /** The cuts by name. */
-export const CUTS: Readonly<Record<MatmulSchedule, Cut>> = {
+const CUTS: Readonly<Record<MatmulSchedule | "subgroups", Cut>> = {
   textures: blocks(16, 16, true),
+  subgroups: subgroupTiles(),
   registers: blocks(8, 16, false),
   tiled: tiles("matmul_tiled", 1),
   tiled8: tiles("matmul_tiled8", 2),
 };
+
+/** How a schedule cuts products on an adapter. */
+export function cutOf(gpu: Gpu, schedule: MatmulSchedule): Cut {
+  return CUTS[schedule === "textures" && gpu.hasSubgroups ? "subgroups" : schedule];
+}
 
 /** Products with fewer rows or columns than a block read buffers: making textures would cost more than it saves. */
 const FEW = 16;

@@ -15,7 +15,7 @@ const OWN = new URL("../../golden", import.meta.url).pathname;
 function schedulesUsed(gpu: Gpu): string[] {
   const used = new Set<string>();
   for (const { kernel } of gpu.pipelines.values() as Iterable<CompiledKernel>) {
-    const [, cut] = kernel.name.match(/^matmul_(nn|nt|tn|tiled8?)$/) ?? [];
+    const [, cut] = kernel.name.match(/^matmul_(nn|nt|tn|subgroup|tiled8?)$/) ?? [];
     if (cut === undefined) continue;
     const block = kernel.bindings.some(({ texture }) => texture) ? "textures" : "registers";
     used.add(cut.startsWith("tiled") ? cut : block);
