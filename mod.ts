@@ -112,6 +112,7 @@ export { fisherDiagonal, type FisherOptions } from "./workflows/train/fisher.ts"
 export { readAnchor } from "./workflows/train/anchors.ts";
 export type { Anchor } from "./workflows/objective/plasticity.ts";
 export { train, type TrainResult } from "./workflows/train/trainer.ts";
+export type { RegretReport } from "./workflows/stages/regret.ts";
 export type { TrainerRequest } from "./workflows/train/prepare.ts";
 export { scoreTable } from "./workflows/train/summary.ts";
 export { trainInWorker, type WorkerRequest } from "./workflows/train/in_worker.ts";

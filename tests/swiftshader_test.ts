@@ -5,6 +5,7 @@
  * A process of its own runs it, because drivers read their environment once. The driver comes from npm
  * (`workflows/setup/swiftshader.ts`), and stays in the cache folder.
  */
+import { join } from "node:path";
 import { InputError } from "../kernels/errors.ts";
 import { readReport } from "../workflows/cli/test.ts";
 import { type AdapterSetup, ensureAdapter } from "../workflows/setup/adapter.ts";
@@ -12,6 +13,20 @@ import { childEnvironment, system } from "../workflows/setup/system.ts";
 import { assert, assertEquals } from "./assert.ts";
 
 const ROOT = new URL("../", import.meta.url);
+
+/**
+ * A module that imports all test files below a folder. They share the harness and its device, so that a pipeline that several files need
+ * is compiled once: most of the time goes into the driver's compiler.
+ */
+function imports(folder: string): string {
+  return [...Deno.readDirSync(new URL(folder, ROOT))].map(({ name, isDirectory }) =>
+    isDirectory
+      ? imports(`${folder}${name}/`)
+      : name.endsWith("_test.ts")
+      ? `import ${JSON.stringify(new URL(folder + name, ROOT).href)};\n`
+      : ""
+  ).sort().join("");
+}
 
 /** The way to SwiftShader, or why there is none. */
 async function findSwiftShader(): Promise<AdapterSetup | string> {
@@ -36,17 +51,19 @@ Deno.test({
       assertEquals(found.length, 1);
       assert(found[0].description.startsWith("SwiftShader Device"), found[0].description);
     });
-    const report = await Deno.makeTempFile({ prefix: "infant-", suffix: ".xml" });
+    const folder = await Deno.makeTempDir({ prefix: "infant-" });
+    const [report, suite] = [join(folder, "report.xml"), join(folder, "suite.ts")];
     try {
+      await Deno.writeTextFile(suite, imports("tests/kernels/"));
       const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
         args: [
           "test",
-          "--parallel", // most of the time goes into the driver's compiler, which uses one core
           "--quiet",
           "--allow-all",
           "--no-check",
+          "--config=deno.json",
           `--junit-path=${report}`,
-          "tests/kernels",
+          suite,
         ],
         cwd: ROOT,
         env: childEnvironment(swiftshader),
@@ -59,7 +76,7 @@ Deno.test({
       }
       assert(success && cases.length > 0, text(stdout) + text(stderr));
     } finally {
-      await Deno.remove(report);
+      await Deno.remove(folder, { recursive: true });
     }
   },
 });
