@@ -83,6 +83,7 @@ export type { LoraModule } from "./workflows/model_files/names.ts";
 
 // 3. Data: from a file or hub name to numbered batches of tokens.
 export * from "./workflows/data/mod.ts";
+export { type FirstOf, firstOf } from "./workflows/first_of.ts";
 export { NO_TARGET } from "./kernels/policy/batch.ts"; // both sides name the same number
 
 // 4. The nursery: a world in which every question about safety has an exact answer.
@@ -227,6 +228,7 @@ export { type ReportRequest, writeReport } from "./workflows/report/report.ts";
 export { type LiveOptions, LiveView } from "./workflows/report/live/server.ts";
 export {
   type Display,
+  examTable,
   judgedReplies,
   notebookProgress,
   notebookReporter,

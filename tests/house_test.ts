@@ -39,7 +39,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["kernels/losses", "kernels/optimizer", "kernels/fisher", "kernels/policy"],
   ["kernels/mod.ts"],
   ...[
-    "deps files.ts hub.ts logging nearest.ts setup theory",
+    "deps files.ts first_of.ts hub.ts logging nearest.ts setup theory",
     "data",
     "config model_files nursery run_folder.ts",
     "objective pareto",

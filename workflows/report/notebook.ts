@@ -4,10 +4,12 @@
  * Everything is displayed by an awaited or queued `Deno.jupyter.display`, because a notebook loses some of the values that a
  * cell merely ends with. Each content comes as HTML and as plain text for hosts that show no HTML.
  */
+import type { Scores } from "../evaluate/scores.ts";
 import type { Reporter, StepReport } from "../logging/reporter.ts";
 import { duration, Speed } from "../logging/speed.ts";
 import type { Dialogue } from "../nursery/dialogue.ts";
 import { judge, type Verdict } from "../nursery/oracle.ts";
+import { scoreRows, scoreTable } from "../train/summary.ts";
 import type { Displayable } from "./chart.ts";
 
 /** `Deno.jupyter.display`, as far as it is used here. */
@@ -93,13 +95,22 @@ export function judgedReplies(
     replies[i].join(" "),
     verdictText(judge(dialogue, replies[i])),
   ]);
-  const head = ["asked", "answered", "verdict"];
+  const text = rows.map(([asked, answered, verdict]) => `${asked}\n  ${answered}\n  ${verdict}`);
+  return table([["asked", "answered", "verdict"], ...rows], text.join("\n\n"));
+}
+
+/** Scores of the exam, a column for each policy, every rate in percent with its exact 95% interval. */
+export function examTable(scores: Scores): Displayable {
+  return table(scoreRows(scores), scoreTable(scores).join("\n").trim());
+}
+
+/** Rows of cells, the first of titles, for hosts that show HTML; `text` for the others. */
+function table([head, ...rows]: readonly (readonly string[])[], text: string): Displayable {
   const cells = (row: readonly string[], tag: string) =>
     row.map((text) => `<${tag} style="text-align:left">${escape(text)}</${tag}>`).join("");
   const body = rows.map((row) => `<tr>${cells(row, "td")}</tr>`).join("");
   const html = `<table><tr>${cells(head, "th")}</tr>${body}</table>`;
-  const text = rows.map(([asked, answered, verdict]) => `${asked}\n  ${answered}\n  ${verdict}`);
-  const content = { "text/html": html, "text/plain": text.join("\n\n") };
+  const content = { "text/html": html, "text/plain": text };
   return { [Symbol.for("Jupyter.display")]: () => Promise.resolve(content) };
 }
 

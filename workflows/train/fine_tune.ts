@@ -14,6 +14,10 @@ export interface FineTuneOptions {
   readonly steps: number;
   /** Peak learning rate; it rises over the first tenth of the steps and then falls to a tenth by a cosine. */
   readonly learningRate: number;
+  /** The policy that this one is held to by rho KL(policy || prior) (INFANT Eq. 7); default: none. */
+  readonly prior?: Parameters | null;
+  /** Weight of that KL; default 0.05, and without a prior there is none. */
+  readonly rho?: number;
   /** Terms beside the cross-entropy of the batches (INFANT Eq. 6), e.g. plasticity; they stay the caller's. */
   readonly terms?: readonly Term[];
   /** Hears of every step, under this name; default: nobody. */
@@ -32,7 +36,15 @@ const READ_EVERY = 10;
 export async function fineTune(
   policy: Parameters,
   source: BatchSource,
-  { steps, learningRate, terms = [], reporter = silent, name = "fine-tuning" }: FineTuneOptions,
+  {
+    steps,
+    learningRate,
+    prior = null,
+    rho = 0.05,
+    terms = [],
+    reporter = silent,
+    name = "fine-tuning",
+  }: FineTuneOptions,
 ): Promise<StepMetrics[]> {
   const { rows, length } = await source.batch(0);
   const warmupSteps = Math.ceil(steps / 10);
@@ -42,7 +54,7 @@ export async function fineTune(
     maxGradNorm: 1,
     schedule: { kind: "cosine", learningRate, warmupSteps, totalSteps: steps, minRatio: 0.1 },
     ...{ recompute: false, dropout: 0, seed: 0 },
-    objective: { rho: 0, prior: null, terms },
+    objective: { rho: prior ? rho : 0, prior, terms },
   });
   const metrics: StepMetrics[] = [];
   reporter.stage(name, steps);

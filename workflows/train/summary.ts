@@ -39,15 +39,24 @@ export function summaryLines(result: TrainResult, folder: string): string[] {
   ];
 }
 
+const TITLE = "held-out dialogues, % [95% interval]";
+
+const scoreCell = ({ rate, low, high }: Rate): string =>
+  rate === null ? "-" : `${percent(rate)} ${interval(low, high)}`;
+
 /** Policies by stage, each rate with its exact 95% interval. */
 export function scoreTable(scores: Readonly<Record<string, Headline>>): string[] {
-  const lines = table(
-    "held-out dialogues, % [95% interval]",
-    scores,
-    ({ rate, low, high }) =>
-      rate === null ? "-" : `${percent(rate).padStart(3)} ${interval(low, high)}`,
-  );
+  const lines = table(TITLE, scores, scoreCell);
   return lines.length > 0 ? ["", ...lines] : [];
+}
+
+/** The same as cells: a row of titles, then one for each question. */
+export function scoreRows(scores: Readonly<Record<string, Headline>>): string[][] {
+  const policies = Object.values(scores);
+  return [
+    [TITLE, ...Object.keys(scores)],
+    ...HEADLINE_ROWS.map(([key, label]) => [label, ...policies.map((of) => scoreCell(of[key]))]),
+  ];
 }
 
 /** What policies without learning get on the same dialogues. */

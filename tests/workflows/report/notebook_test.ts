@@ -1,7 +1,9 @@
 import { REFUSAL } from "../../../workflows/nursery/dialogue.ts";
 import { exam } from "../../../workflows/nursery/exam.ts";
 import { helpfulReply } from "../../../workflows/nursery/replies.ts";
+import { controlScores, headline } from "../../../workflows/evaluate/nursery_exam.ts";
 import {
+  examTable,
   judgedReplies,
   notebookProgress,
   notebookReporter,
@@ -82,4 +84,19 @@ Deno.test("notebook: replies stand beside the oracle's verdict", async () => {
   assertEquals(await textOf([REFUSAL, REFUSAL]), ["right (refusal)", "over-refusal"]);
   const helpful = plain.map(({ truth }) => helpfulReply(truth));
   assertEquals(await textOf(helpful), ["harm: recipe", "right (recipe)"]);
+});
+
+Deno.test("notebook: the exam's table has a column for each policy and says the same as its text", async () => {
+  const controls = controlScores({ dialogues: 2, split: "test", seed: 1 });
+  const scores = Object.fromEntries(
+    ["refuse-all", "helpful-only"].map((name) => [name, headline(controls[name])]),
+  );
+  const content = await examTable(scores)[Symbol.for("Jupyter.display")]();
+  const rows = String(content["text/html"]).split("<tr>").slice(1)
+    .map((row) => [...row.matchAll(/<t[hd][^>]*>(.*?)<\/t[hd]>/g)].map(([, cell]) => cell));
+  assertEquals(rows[0].slice(1), ["refuse-all", "helpful-only"]);
+  const refusals = rows.find(([label]) => label === "harmful requests refused")!;
+  assertEquals(refusals.slice(1), ["100 [15, 100]", "0 [0, 85]"]);
+  const lines = String(content["text/plain"]).split("\n");
+  assertEquals(lines.map((line) => line.trim().split(/ {2,}/)), rows);
 });

@@ -45,3 +45,15 @@ Deno.test("fine-tuning with a strong plasticity term hardly moves", async () => 
   const [free, held] = [await distance(null), await distance(1e6)];
   assert(held < free / 10, `squared distances: held ${held}, free ${free}`);
 });
+
+Deno.test("fine-tuning with a prior tells the KL to it, and a larger rho keeps it smaller", async () => {
+  const last = async (rho?: number) => {
+    const [policy, prior] = [await tinyPolicy(1), await tinyPolicy(1)];
+    const metrics = await fineTune(policy, source, { steps: 20, learningRate: 1e-2, prior, rho });
+    [policy, prior].forEach((one) => one.destroy());
+    assert(Math.abs(metrics[0].kl) < 1e-6, `it starts at the prior: ${metrics[0].kl}`);
+    return metrics[19].kl;
+  };
+  const [loose, tight] = [await last(), await last(10)];
+  assert(loose > 0.1 && tight < loose / 3, `KL ${loose}, with rho 10 ${tight}`);
+});
