@@ -51,9 +51,17 @@ export {
   type MatmulSchedule,
 } from "./matmul/matmul.ts";
 export { linear, type LinearOptions } from "./matmul/linear.ts";
+export { type FusedLinear, fusedLinear } from "./matmul/fused_linear.ts";
 export { dotRows } from "./matmul/dot_rows.ts";
 export { attention, type BatchShape } from "./attention/attention.ts";
-export { attentionCached, createKvCache, destroyKvCache, type KvCache } from "./attention/cache.ts";
+export {
+  attentionCached,
+  createKvCache,
+  destroyKvCache,
+  type KvCache,
+  rotatesOnAppend,
+  type Rotation,
+} from "./attention/cache.ts";
 export type { AttentionSchedule } from "./attention/kernels.ts";
 export { ropeTable, rotate } from "./rope/rope.ts";
 export { norm } from "./norm/norm.ts";

@@ -12,9 +12,24 @@ import { persistent, type Tensor } from "../gpu/tensor.ts";
 import type { PolicyConfig } from "../policy/config.ts";
 import { attentionKernels, type AttentionSchedule } from "./kernels.ts";
 import appendCode from "./cache_append.wgsl" with { type: "text" };
+import appendRotatedCode from "./cache_append_rotated.wgsl" with { type: "text" };
 import { type BatchShape, checkFused, checkIndices, checkShape, headSizes } from "./layout.ts";
 
 const append = defineKernel("cache_append", appendCode);
+const appendRotated = defineKernel("cache_append_rotated", appendRotatedCode);
+
+/** Whether queries and keys can be rotated on their way into the cache: halves of the rotated part are whole vec4s. */
+export function rotatesOnAppend({ positions, ropeDims }: PolicyConfig): boolean {
+  return positions === "rope" && ropeDims % 8 === 0;
+}
+
+/** Rotary positions, for queries and keys that are not rotated yet; see {@linkcode rotatesOnAppend}. */
+export interface Rotation {
+  /** u32 [rows * length], each below the policy's context. */
+  readonly positions: Tensor;
+  /** See `ropeTable`. */
+  readonly table: Tensor;
+}
 
 /** Keys (already rotated) and values of the tokens so far. */
 export interface KvCache {
@@ -52,7 +67,8 @@ export function destroyKvCache(cache: KvCache): void {
  * to the cached keys starts[b] .. cursor[0] + t of its row. Inference only: no backward.
  *
  * The caller keeps cursor[0] + length within the capacity (the GPU cannot report it: tokens beyond are dropped).
- * @param qkv fused rows of the new tokens, [rows * length, (heads + 2 kvHeads) * headStride], already rotated.
+ * @param qkv fused rows of the new tokens, [rows * length, (heads + 2 kvHeads) * headStride], already rotated
+ * unless `rotation` is given; then nothing else may read them.
  * @param starts u32 [rows], first key of each row (the number of padding tokens on the left).
  * @param cursor u32 [4], persistent; [0] is the index of the first new token, the same for all rows.
  * @param schedule only for tests and benchmarks; by default the adapter's.
@@ -69,6 +85,7 @@ export function attentionCached(
   shape: BatchShape,
   config: PolicyConfig,
   headStride: number,
+  rotation: Rotation | null = null,
   schedule?: AttentionSchedule,
 ): Tensor {
   const { rows, length } = shape;
@@ -85,15 +102,19 @@ export function attentionCached(
     );
   }
   checkShape(keys, [rows * capacity, 2 * config.kvHeads * headStride]);
-  const { k_at, ...heads } = headSizes(config, headStride);
+  const queries = appendToCache(
+    tape,
+    qkv,
+    cache,
+    keys,
+    cursor,
+    length,
+    config,
+    headStride,
+    rotation,
+  );
+  const { k_at: _, ...heads } = headSizes(config, headStride);
   const columns4 = keys.stride / 4;
-  tape.dispatch({
-    kernel: append,
-    bindings: { qkv, cursor, cache: keys },
-    uniforms: { tokens, length, capacity, stride4: qkv.stride / 4, k_at, columns4 },
-    groups: linearGroups(tokens * columns4, 64),
-  });
-
   const kernels = attentionKernels(tape.gpu, config.headDim, headStride, schedule);
   const { size, sameHead, forward, lanes, alone } = kernels.schedule;
   const pairs = rows * config.heads;
@@ -103,14 +124,14 @@ export function attentionCached(
     rows,
     length,
     capacity,
-    q_stride4: qkv.stride / 4,
+    q_stride4: queries.stride / 4,
     kv_stride4: columns4,
     v_at: columns4 / 2,
   };
   if (length === 1 && pairs < alone) {
     tape.dispatch({
       kernel: kernels.decodeShared,
-      bindings: { queries: qkv, keys, starts, cursor, out },
+      bindings: { queries, keys, starts, cursor, out },
       uniforms: sizes,
       groups: linearGroups(pairs, 1),
       loops: Math.ceil(capacity / lanes) + lanes * (2 + Math.ceil(headStride / 4 / lanes)),
@@ -121,11 +142,54 @@ export function attentionCached(
   const stats = tape.tensor(`${qkv.name}.stats`, [tokens, config.heads * 4]);
   tape.dispatch({
     kernel: (length === 1 ? kernels.decodeAlone : kernels.cached)({ OUT: out }),
-    bindings: { queries: qkv, keys, starts, cursor, out, stats },
+    bindings: { queries, keys, starts, cursor, out, stats },
     uniforms: { ...sizes, k_at: 0, cached: 1 },
     overrides: { SAME_HEAD: Number(sameHead) },
     groups: linearGroups(pairs * Math.ceil(length / block), size),
     loops: capacity,
   });
   return out;
+}
+
+/** Appends keys and values, rotates what is to be rotated, and returns the matrix that begins with the queries. */
+function appendToCache(
+  tape: Tape,
+  qkv: Tensor,
+  { capacity }: KvCache,
+  keys: Tensor,
+  cursor: Tensor,
+  length: number,
+  config: PolicyConfig,
+  headStride: number,
+  rotation: Rotation | null,
+): Tensor {
+  const { heads, kvHeads, ropeDims } = config;
+  const tokens = qkv.rows;
+  const places = { tokens, length, capacity };
+  if (rotation) {
+    if (!rotatesOnAppend(config)) {
+      throw new InputError(
+        `${qkv.name}: ${ropeDims} rotated dimensions are no multiple of 8, call rotate() before`,
+      );
+    }
+    const { positions, table } = rotation;
+    checkIndices(positions, tokens);
+    checkShape(table, [config.context, ropeDims]);
+    const queries = tape.tensor(`${qkv.name}.queries`, [tokens, heads * headStride]);
+    tape.dispatch({
+      kernel: appendRotated,
+      bindings: { qkv, positions, table, cursor, queries, cache: keys },
+      uniforms: { ...places, heads, kv_heads: kvHeads, head4: headStride / 4, half4: ropeDims / 8 },
+      groups: linearGroups(tokens * qkv.stride / 4, 64),
+    });
+    return queries;
+  }
+  const columns4 = keys.stride / 4;
+  tape.dispatch({
+    kernel: append,
+    bindings: { qkv, cursor, cache: keys },
+    uniforms: { ...places, stride4: qkv.stride / 4, k_at: heads * headStride / 4, columns4 },
+    groups: linearGroups(tokens * columns4, 64),
+  });
+  return qkv;
 }

@@ -192,7 +192,7 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   const requiredFeatures = wanted.filter((feature) => adapter.features.has(feature));
   const wish = { label: "infant", requiredFeatures, requiredLimits };
   const wishMore = { ...wish, requiredFeatures: [...requiredFeatures, "subgroups" as const] };
-  const ask = options.subgroups !== false && mayHaveSubgroups(adapter.info, info);
+  const ask = options.subgroups !== false && mayHaveSubgroups(adapter.info, info.software);
   const granted = ask ? await adapter.requestDevice(wishMore).catch(() => null) : null;
   const device = granted ?? await adapter.requestDevice(wish).catch((error) => {
     throw new DeviceError(`${info.description || "the adapter"} gave no device: ${oneLine(error)}`);

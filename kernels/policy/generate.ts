@@ -22,7 +22,7 @@ import {
 } from "../sampling/state.ts";
 import type { Parameters } from "./parameters.ts";
 import { headStride } from "./storage.ts";
-import { languageModelHead, type PolicyInput, transformer } from "./transformer.ts";
+import { logitsOf, type PolicyInput, residualStream } from "./transformer.ts";
 
 /** Sizes of a generator; they decide its memory. */
 export interface GeneratorSizes {
@@ -124,9 +124,9 @@ export class Generator {
   #record(tape: Tape, input: PolicyInput, cursor: Tensor, lastRows: Tensor | null): void {
     tape.noGrad(() => {
       const cache = { kv: this.#cache, cursor };
-      const hidden = transformer(tape, this.#parameters, input, { rope: this.#rope, cache });
-      const last = lastRows ? embedding(tape, { table: hidden, indices: lastRows }, null) : hidden;
-      sampleTokens(tape, languageModelHead(tape, this.#parameters, last), this.#state);
+      const x = residualStream(tape, this.#parameters, input, { rope: this.#rope, cache });
+      const last = lastRows ? embedding(tape, { table: x, indices: lastRows }, null) : x;
+      sampleTokens(tape, logitsOf(tape, this.#parameters, last), this.#state);
     });
   }
 

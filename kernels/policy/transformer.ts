@@ -7,20 +7,21 @@
  *
  * Reading it is recording it: each line appends kernels to the tape, and its backward with them.
  */
-import { activation } from "../activation/activation.ts";
+import { type Activation, activation } from "../activation/activation.ts";
 import { attention } from "../attention/attention.ts";
-import { attentionCached, type KvCache } from "../attention/cache.ts";
+import { attentionCached, type KvCache, rotatesOnAppend } from "../attention/cache.ts";
 import { dropout } from "../dropout/dropout.ts";
 import { embedding, type EntryLists } from "../embedding/embedding.ts";
 import { InputError } from "../errors.ts";
 import type { Tape } from "../gpu/tape.ts";
 import type { Tensor } from "../gpu/tensor.ts";
+import { fusedLinear } from "../matmul/fused_linear.ts";
 import { linear } from "../matmul/linear.ts";
 import { norm } from "../norm/norm.ts";
 import { add } from "../residual/add.ts";
 import { rotate } from "../rope/rope.ts";
 import { addLora, loraScale, storedRows } from "./lora.ts";
-import type { Parameters, Precision } from "./parameters.ts";
+import type { Parameters } from "./parameters.ts";
 import { headStride } from "./storage.ts";
 
 /** Dropout streams of the adapters start here, beyond those of any layer. */
@@ -66,6 +67,16 @@ export function transformer(
   input: PolicyInput,
   options: TransformerOptions,
 ): Tensor {
+  return normBy(tape, parameters, residualStream(tape, parameters, input, options), "final_norm");
+}
+
+/** Hidden states before the final norm, [rows * length, width]. @throws {InputError} as {@linkcode transformer}. */
+export function residualStream(
+  tape: Tape,
+  parameters: Parameters,
+  input: PolicyInput,
+  options: TransformerOptions,
+): Tensor {
   const { config } = parameters;
   if (config.positions === "rope" && !options.rope) {
     throw new InputError("a policy with rotary positions needs the table of ropeTable()");
@@ -87,7 +98,7 @@ export function transformer(
     const layer = () => block(tape, parameters, before, i, input, options);
     x = options.recompute ? tape.recompute(layer) : layer();
   }
-  return normBy(tape, parameters, x, "final_norm");
+  return x;
 }
 
 /**
@@ -100,8 +111,20 @@ export function languageModelHead(
   hidden: Tensor,
   d_hidden?: Tensor,
 ): Tensor {
-  const head = parameters.config.tiedHead ? "embed.weight" : "head.weight";
-  return linear(tape, hidden, parameters.operand(head), { name: "logits", d_x: d_hidden });
+  return linear(tape, hidden, headOf(parameters), { name: "logits", d_x: d_hidden });
+}
+
+function headOf(parameters: Parameters): Tensor {
+  return parameters.operand(parameters.config.tiedHead ? "embed.weight" : "head.weight");
+}
+
+/** Logits [rows, vocabulary] of rows of {@linkcode residualStream}, for inference. */
+export function logitsOf(tape: Tape, parameters: Parameters, x: Tensor): Tensor {
+  if (!fuses(parameters)) {
+    return languageModelHead(tape, parameters, normBy(tape, parameters, x, "final_norm"));
+  }
+  const norm = normOf(parameters, "final_norm");
+  return fusedLinear(tape, x, headOf(parameters), { norm, name: "logits" });
 }
 
 function block(
@@ -116,25 +139,24 @@ function block(
   const name = `layers.${layer}`;
   const shape = { rows: input.rows, length: input.length };
   const stride = headStride(config);
-  const qkv = project(
-    tape,
-    parameters,
-    normBy(tape, parameters, x, `${name}.norm1`),
-    `${name}.attention.qkv`,
-    options,
-  );
-  if (options.rope) rotate(tape, qkv, input.positions, options.rope, config, stride);
-  const mixed = options.cache
+  const qkv = project(tape, parameters, x, `${name}.attention.qkv`, options, {
+    norm: `${name}.norm1`,
+  });
+  const { rope, cache } = options;
+  const later = cache && rotatesOnAppend(config);
+  if (rope && !later) rotate(tape, qkv, input.positions, rope, config, stride);
+  const mixed = cache
     ? attentionCached(
       tape,
       qkv,
-      options.cache.kv,
+      cache.kv,
       layer,
       input.starts,
-      options.cache.cursor,
+      cache.cursor,
       shape,
       config,
       stride,
+      rope && later ? { positions: input.positions, table: rope } : null,
     )
     : attention(tape, qkv, input.starts, shape, config, stride, undefined, parameters.precision);
   const attended = joined(
@@ -146,24 +168,27 @@ function block(
     options,
     2 * layer + 1,
   );
-  const normed = normBy(tape, parameters, config.parallelResidual ? x : attended, `${name}.norm2`);
-  const up = project(
-    tape,
-    parameters,
-    normed,
-    `${name}.mlp.up`,
-    options,
-    null,
-    parameters.precision,
-  );
-  const inner = activation(tape, up, config.activation, parameters.precision);
+  const before = config.parallelResidual ? x : attended;
+  const inner = project(tape, parameters, before, `${name}.mlp.up`, options, {
+    norm: `${name}.norm2`,
+    activation: config.activation,
+  });
   return joined(tape, parameters, inner, `${name}.mlp.down`, attended, options, 2 * layer + 2);
 }
 
-function normBy(tape: Tape, parameters: Parameters, x: Tensor, name: string): Tensor {
-  const { config, precision } = parameters;
+function normOf(parameters: Parameters, name: string) {
   const [weight, bias] = [parameters.get(`${name}.weight`), parameters.find(`${name}.bias`)];
-  return norm(tape, x, weight, bias, config.normEps, precision);
+  return { weight, bias, eps: parameters.config.normEps };
+}
+
+function normBy(tape: Tape, parameters: Parameters, x: Tensor, name: string): Tensor {
+  const { weight, bias, eps } = normOf(parameters, name);
+  return norm(tape, x, weight, bias, eps, parameters.precision);
+}
+
+/** Whether decoding may join a projection with what surrounds it: adapters add to it in between, float16 lies in other buffers. */
+function fuses({ lora, precision }: Parameters): boolean {
+  return !lora && precision === "f32";
 }
 
 /** residual + dropout(project(x)); the sum is fused into the projection where there is no dropout. */
@@ -176,7 +201,7 @@ function joined(
   options: TransformerOptions,
   stream: number,
 ): Tensor {
-  if (!options.dropout?.rate) return project(tape, parameters, x, name, options, residual);
+  if (!options.dropout?.rate) return project(tape, parameters, x, name, options, { residual });
   const branch = project(tape, parameters, x, name, options);
   const { rate, seed } = options.dropout;
   return add(tape, residual, dropout(tape, branch, rate, seed, stream));
@@ -191,18 +216,36 @@ function dropped(
   return d?.rate ? dropout(tape, x, d.rate, d.seed, stream) : x;
 }
 
-/** x W^T + b (+ residual), and the low-rank adapters that sit on W. */
+/** What surrounds a projection; norms by name. */
+interface Around {
+  readonly norm?: string;
+  readonly residual?: Tensor | null;
+  readonly activation?: Activation;
+}
+
+/** act(norm(x) W^T + b) (+ residual), and the low-rank adapters that sit on W. */
 function project(
   tape: Tape,
   parameters: Parameters,
-  x: Tensor,
+  input: Tensor,
   name: string,
   options: TransformerOptions,
-  residual: Tensor | null = null,
-  dtype: Precision = "f32",
+  { norm, residual = null, activation: act }: Around = {},
 ): Tensor {
   const weight = parameters.operand(`${name}.weight`);
   const bias = parameters.find(`${name}.bias`);
+  if (options.cache && fuses(parameters)) {
+    const normed = norm ? normOf(parameters, norm) : undefined;
+    return fusedLinear(tape, input, weight, {
+      norm: normed,
+      bias,
+      activation: act,
+      residual,
+      name,
+    });
+  }
+  const dtype = act ? parameters.precision : "f32";
+  const x = norm ? normBy(tape, parameters, input, norm) : input;
   const y = linear(tape, x, weight, { bias, residual, dtype, name });
   const { lora, config } = parameters;
   lora?.targets.forEach((target, i) => {
@@ -218,5 +261,5 @@ function project(
     };
     addLora(tape, x, y, branch, options.dropout?.seed ?? null, LORA_STREAM + i);
   });
-  return y;
+  return act ? activation(tape, y, act, parameters.precision) : y;
 }

@@ -12,8 +12,9 @@ import type { Gpu } from "../../../kernels/gpu/device.ts";
 import { readFloats } from "../../../kernels/gpu/readback.ts";
 import { Tape } from "../../../kernels/gpu/tape.ts";
 import { persistent, type Tensor, upload } from "../../../kernels/gpu/tensor.ts";
+import { ropeTable, rotate } from "../../../kernels/rope/rope.ts";
 import { attention, type AttentionShape, splitQkv } from "../../reference/attention.ts";
-import { randomValues, relativeError, tensorOf, testGpu } from "../harness.ts";
+import { randomValues, relativeError, runTape, tensorOf, testGpu } from "../harness.ts";
 import { fusedCount, padHeads, policyOf } from "./cases.ts";
 
 // Measured on lavapipe: 2.2e-7 at worst.
@@ -79,6 +80,7 @@ class Generation {
       { rows, length },
       config,
       stride,
+      null,
       this.#schedule,
     ));
     const made = { tape, qkv, out };
@@ -209,5 +211,59 @@ Deno.test("cached attention: a cache that is too small is refused with the reaso
     );
   assertThrows(call(2, 5), InputError, "holds 2 rows of at most 4 tokens, got 2 rows of 5");
   assertThrows(call(3, 1), InputError, "holds 2 rows of at most 4 tokens, got 3 rows of 1");
+  destroyKvCache(cache);
+});
+
+/** headDim and rotated dimensions: part of a head, all of it, and all but what pads it. */
+for (const [headDim, ropeDims] of [[16, 8], [8, 8], [10, 8]] as const) {
+  Deno.test(`cached attention: ${ropeDims} of ${headDim} dimensions rotated on the way, the same bits as before it`, async () => {
+    const gpu = await testGpu();
+    const [rows, length, heads, kvHeads] = [3, 5, 4, 2];
+    const config = policyOf({ heads, kvHeads, headDim }, { ropeDims, context: 64 });
+    const stride = headStrideOf(config);
+    const tokens = rows * length;
+    const values = padHeads(
+      randomValues(tokens * (heads + 2 * kvHeads) * headDim, 3),
+      headDim,
+      stride,
+    );
+    const table = ropeTable(gpu, config);
+    const at = Uint32Array.from({ length: tokens }, (_, i) => i * 37 % 64);
+    const run = async (before: boolean) => {
+      const cache = createKvCache(gpu, config, stride, rows, 8);
+      const qkv = tensorOf(gpu, "qkv", [tokens, (heads + 2 * kvHeads) * stride], values);
+      const positions = tensorOf(gpu, "positions", [tokens], at, "u32");
+      const starts = tensorOf(gpu, "starts", [rows], [0, 1, 2], "u32");
+      const cursor = tensorOf(gpu, "cursor", [4], [2, 0, 0, 0], "u32");
+      const [out] = await runTape(gpu, (tape) => {
+        if (before) rotate(tape, qkv, positions, table, config, stride);
+        const rotation = before ? null : { positions, table };
+        const shape = { rows, length };
+        return [
+          attentionCached(tape, qkv, cache, 0, starts, cursor, shape, config, stride, rotation),
+        ];
+      });
+      const kept = await readFloats(gpu, cache.layers[0]);
+      destroyKvCache(cache);
+      return [out, kept];
+    };
+    assertEquals(await run(false), await run(true));
+  });
+}
+
+Deno.test("cached attention: halves that are no whole vec4s are to be rotated before", async () => {
+  const gpu = await testGpu();
+  const config = policyOf({ heads: 1, kvHeads: 1, headDim: 6 }, { ropeDims: 4, context: 64 });
+  const cache = createKvCache(gpu, config, 8, 1, 4);
+  const tape = new Tape(gpu, "refused");
+  const indices = (n: number) => tape.tensor("indices", [n], "u32");
+  const qkv = tape.tensor("qkv", [1, 24]);
+  const rotation = { positions: indices(1), table: tape.tensor("table", [64, 4]) };
+  const shape = { rows: 1, length: 1 };
+  assertThrows(
+    () => attentionCached(tape, qkv, cache, 0, indices(1), indices(4), shape, config, 8, rotation),
+    InputError,
+    "no multiple of 8",
+  );
   destroyKvCache(cache);
 });
