@@ -44,6 +44,8 @@ Deno.test({
       const missed = filesBelow(KERNELS, "", ".wgsl").filter((path) => {
         const shader = Deno.readTextFileSync(new URL(path, KERNELS));
         if (shader.includes("<f16>") && !end!.hasF16) return false;
+        // Chrome's compiler refuses what Deno's wants: functions of subgroups without `enable subgroups;`.
+        if (/subgroup\w*\(/.test(shader) && !shader.includes("enable subgroups;")) return false;
         // Constants are filled in and loops unrolled; what stays of a file is its title.
         const [title] = shader.split(/[$\n]/, 1);
         return !end!.shaders.some((code) => code.includes(title));
