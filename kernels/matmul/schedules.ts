@@ -9,19 +9,20 @@
  *
  * The first two are for software adapters, where loads are dear, textures cheaper than buffers (see `gpu/texture.ts`), and workgroup
  * memory is a detour: on two lavapipe cores (2026-11-21, policy shapes) registers reach 17-21 GFLOP/s (8 x 8 blocks 15-18, compiled in
- * 0.5 s; 16 x 16 blocks 18-25, in 5 s against 1.3 s), textures 38-40 at 512^3, a workgroup's tiles 3. The last two are for GPUs. On which GPU tiled8 wins is not known: none was at hand (2026-11-21), so `tiled`
- * is the default there and `deno task bench --tune` measures both.
+ * 0.5 s; 16 x 16 blocks 18-25, in 5 s against 1.3 s), textures 38-40 at 512^3, a workgroup's tiles 3. The last two are for GPUs. On which
+ * GPU tiled8 wins is not known: none was at hand (2026-11-21), so `tiled` is the default there and `deno task bench --tune` measures both.
  *
- * Textures, subgroups against single invocations, on llvmpipe (2026-11-30, two AMD EPYC cores under heavy load, so ratios of processor
- * time in interleaved rounds with their middle halves; `tests/kernels/matmul/subgroup_test.ts` compares the bits):
+ * Textures, subgroups against single invocations, on llvmpipe (2026-11-30, two AMD EPYC cores that others used as well; ratios of
+ * processor time in 13 interleaved rounds with their middle halves; `tests/kernels/matmul/subgroup_test.ts` compares the bits):
  *
- *     NT 512^3              1.29 (1.24-1.37)        NN 1024 x 384 x 8192   1.33 (1.12-1.44)
- *     NN 512^3              0.94 (0.77-1.08)        TN 8192 x 384 x 1024   1.19 (1.11-1.26)
- *     TN 512^3              1.18 (1.01-1.25)        NN 1024 x 384 x 1536   1.09 (1.07-1.12)
+ *                              bands of 1          bands of 4
+ *     NT 1024 x 1536 x 384     1.26 (1.15-1.27)  * 1.31 (1.24-1.38)       NT 1024 x 512 x 128    1.04     1.02
+ *     NN 1024 x 384 x 1536     1.23 (1.13-1.32)  * 1.33 (1.25-1.37)       NN 1024 x 128 x 512    1.12     1.10
+ *     TN 1536 x 384 x 1024   * 1.29 (1.20-1.41)    1.27 (1.22-1.43)       TN 512 x 128 x 1024    1.30     1.28      (* chosen)
  *
- * Compiling a pipeline cold takes 0.8-0.9 s of processor time instead of 2.0-2.6, and all of the 0.9M policy's step with its first three
- * runs 11.4 instead of 22.3. Tiles of 32 x 64, 16 x 64 and 64 x 32 were 0.99, 0.93 and 0.96 times as fast as 32 x 32 at NT 512^3 and took
- * up to 2.5 times as long to compile.
+ * Compiling a pipeline cold takes 0.8-0.9 s of processor time instead of 2.0-2.6, and the first step of the 0.9M policy in a fresh process
+ * without cached shaders 8.0 instead of 13.9. Tiles of 32 x 64, 16 x 64 and 64 x 32 were 1.01, 0.93 and 0.96 times as fast as 32 x 32 at
+ * NT 512^3 (with a spread of a tenth) and took up to 2.5 times as long to compile.
  *
  * Row strides of an odd number of cache lines, against the conflicts of rows that lie a power of two apart, gained nothing that differs
  * from noise (same day, 31 rounds: NT 1024 x 1536 x 384 1.00, 1024 x 384 x 1536 1.06 with 1.03 between equals, 1024 x 8192 x 384 0.96,
@@ -78,9 +79,8 @@ function blocks(TM: number, TN: number, textures: boolean): Cut {
   return { size: [TM, TN], shared: false, sliced: false, band: BAND, kernels };
 }
 
-function shared(tile: number, sliced: boolean, kernel: ElementKernel): Cut {
-  const kernels = { nn: kernel, nt: kernel, tn: kernel };
-  return { size: [tile, tile], shared: true, sliced, band: { nn: 1, nt: 1, tn: 1 }, kernels };
+function shared(tile: number, kernel: ElementKernel): Pick<Cut, "size" | "shared" | "kernels"> {
+  return { size: [tile, tile], shared: true, kernels: { nn: kernel, nt: kernel, tn: kernel } };
 }
 
 function tiles(name: string, squares: number): Cut {
@@ -92,7 +92,7 @@ function tiles(name: string, squares: number): Cut {
     TILE,
     TILE_SIZE: 16 * TILE,
   });
-  return shared(TILE, true, kernel);
+  return { ...shared(TILE, kernel), sliced: true, band: { nn: 1, nt: 1, tn: 1 } };
 }
 
 function subgroupTiles(): Cut {
@@ -102,7 +102,7 @@ function subgroupTiles(): Cut {
     "residual",
   ]);
   const kernel = elementKernel("matmul_subgroup", code, { FUNCTIONS: ACTIVATION_FUNCTIONS });
-  return shared(32, false, kernel);
+  return { ...shared(32, kernel), sliced: false, band: { nn: 4, nt: 4, tn: 1 } };
 }
 
 /** The cuts by name. */
