@@ -113,7 +113,6 @@ export { fisherDiagonal, type FisherOptions } from "./workflows/train/fisher.ts"
 export { readAnchor } from "./workflows/train/anchors.ts";
 export type { Anchor } from "./workflows/objective/plasticity.ts";
 export { train, type TrainResult } from "./workflows/train/trainer.ts";
-export type { RegretReport } from "./workflows/stages/regret.ts";
 export type { TrainerRequest } from "./workflows/train/prepare.ts";
 export { scoreTable } from "./workflows/train/summary.ts";
 export { trainInWorker, type WorkerRequest } from "./workflows/train/in_worker.ts";
@@ -161,6 +160,7 @@ export type { Maturity, Measured } from "./workflows/stages/maturity.ts";
 export type { AuditEntry, AuditEvent } from "./workflows/stages/audit.ts";
 export type { Impact } from "./workflows/stages/environments.ts";
 export type { CumulativeBound } from "./workflows/theory/degradation.ts";
+export type { RegretReport } from "./workflows/stages/regret.ts";
 export type {
   ADVERSARIES,
   Adversary,

@@ -165,9 +165,7 @@ export function describe({ description, title }: ChartSpec): string {
  * ```
  */
 export async function show(spec: ChartSpec, text?: string): Promise<void> {
-  const jupyter = notebook();
-  if (jupyter) await jupyter.display(displayable(spec, text));
-  else console.log(text ?? describe(spec));
+  await display(displayable(spec, text), text ?? describe(spec));
 }
 
 /**
@@ -176,9 +174,20 @@ export async function show(spec: ChartSpec, text?: string): Promise<void> {
  */
 export async function showText(text: string): Promise<void> {
   const content = { "text/plain": text };
+  await display({ [Symbol.for("Jupyter.display")]: () => Promise.resolve(content) }, text);
+}
+
+/**
+ * The kernel (Deno 2.9.6) hands displays to another thread, which may tell of a cell's end before it has sent the last of them; such
+ * a display is lost. Without this wait one of four runs of a notebook lost one, on a busy machine.
+ */
+const HANDED_OVER_MS = 100;
+
+async function display(content: Displayable, text: string): Promise<void> {
   const jupyter = notebook();
-  if (!jupyter) console.log(text);
-  else await jupyter.display({ [Symbol.for("Jupyter.display")]: () => Promise.resolve(content) });
+  if (!jupyter) return console.log(text);
+  await jupyter.display(content);
+  await new Promise((resolve) => setTimeout(resolve, HANDED_OVER_MS));
 }
 
 /** The notebook's kernel; outside one Deno has none, or throws when asked. */
