@@ -24,9 +24,6 @@ const kernel = defineKernel("fused_linear", code, { FUNCTIONS: ACTIVATION_FUNCTI
  * cores under heavy load, medians of 9 interleaved rounds of 32 tokens; launches in brackets; the replies are the same bits):
  *
  *     1 reply    5.8 [34]   8.7 [55]        2 replies   8.75 [34]   8.77 [55]
- *
- * Activations in the epilogue of products with more rows would save a launch a layer, and add 32 of them to the code of each block, a
- * pipeline that compiles in seconds instead of fractions of one.
  */
 const FEW = 1;
 
