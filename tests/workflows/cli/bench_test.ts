@@ -77,7 +77,7 @@ Deno.test("bench: --profile names the kernels of a training step", async () => {
   assertEquals(code, 0);
   const { gradient, update } = JSON.parse(stdout);
   const names = (rows: { kernel: string }[]) => rows.map(({ kernel }) => kernel);
-  for (const kernel of ["matmul_nt", "attention", "cross_entropy_backward"]) {
+  for (const kernel of ["matmul", "attention", "cross_entropy_backward"]) {
     assert(names(gradient).some((name) => name.startsWith(kernel)), kernel);
   }
   assert(names(update).includes("adamw"));
