@@ -31,6 +31,9 @@ export const worldModelSchema: z.ZodType<WorldModelConfig> = z.strictObject({
     .describe("in the nursery: replies made for the purpose"),
   own_replies: z.int().min(0).default(500)
     .describe("in the nursery: replies of the policies themselves"),
+  test_replies: z.int().min(100).default(4000).describe(
+    "in the nursery: replies that its errors are counted on; three quarters as many set its threshold, and a quarter as many of the policy's own come to either",
+  ),
   learning_rate: z.number().gt(0).lte(1).default(2e-3).describe("its peak learning rate"),
   replies_per_step: z.int().min(1).default(32).describe("replies of an optimiser step"),
   epochs: z.int().min(1).default(1).describe("passes over the replies"),

@@ -51,6 +51,8 @@ export interface WorldModelConfig {
   readonly proposals: number;
   /** Replies of the policy itself. */
   readonly own_replies: number;
+  /** In the nursery: replies that its errors are counted on; three quarters as many set its threshold. */
+  readonly test_replies: number;
   /** Peak learning rate. */
   readonly learning_rate: number;
   /** Replies of an optimiser step. */

@@ -25,17 +25,17 @@ const PAUSE = 200;
 export function notebookReporter(display: Display): Reporter {
   const run = crypto.randomUUID();
   let shown = Promise.resolve();
-  let [stage, total, slots, last] = ["", 0, 0, -Infinity];
+  let [stage, total, slots, place, last] = ["", 0, 0, 0, -Infinity];
   let speed = new Speed();
-  const show = (html: string, text: string, update: boolean) => {
-    const options = { raw: true, display_id: `${run}-${slots}`, update } as const;
+  const show = (slot: number, html: string, text: string, update: boolean) => {
+    const options = { raw: true, display_id: `${run}-${slot}`, update } as const;
     shown = shown.then(() => display({ "text/html": html, "text/plain": text }, options));
   };
   return {
     stage(name, totalSteps) {
       [stage, total, last, speed] = [name, totalSteps, -Infinity, new Speed()];
-      slots++;
-      show(bar(0, total, stage), stage, false);
+      place = slots++; // a note behind it leaves the bar where it is
+      show(place, bar(0, total, stage), stage, false);
     },
     step(report) {
       const now = performance.now();
@@ -43,12 +43,11 @@ export function notebookReporter(display: Display): Reporter {
       if (now - last < PAUSE && report.step < total) return;
       last = now;
       const line = progressLine(stage, total, report, speed);
-      show(bar(report.step, total, line), line, true);
+      show(place, bar(report.step, total, line), line, true);
     },
     metrics() {},
     note(line) {
-      slots++;
-      show(`<pre>${escape(line)}</pre>`, line, false);
+      show(slots++, `<pre>${escape(line)}</pre>`, line, false);
     },
     async done() {
       await shown;

@@ -85,7 +85,8 @@ async function build(
   policy: PolicyWeights,
 ): Promise<BuiltWorldModel> {
   const { gpu, tokenizer, report, request: { config: { seed }, stopped } } = run;
-  const { proposals, own_replies, learning_rate, replies_per_step, epochs } = settings;
+  const { proposals, own_replies, test_replies: test } = settings;
+  const { learning_rate, replies_per_step, epochs } = settings;
   const common = {
     start: prior,
     falsePositiveRate: settings.false_positive_rate,
@@ -95,8 +96,9 @@ async function build(
   if (settings.data === "nursery") {
     report.note(`world model: learns from ${proposals} replies and ${own_replies} of each policy`);
     const policies = [prior, policy];
-    const options = { ...common, policies, proposals, ownReplies: own_replies, training, seed };
-    return await buildNurseryWorldModel(gpu, options);
+    const measured = { validation: Math.round(0.75 * test), test, own: Math.round(test / 4) };
+    const learned = { policies, proposals, ownReplies: own_replies };
+    return await buildNurseryWorldModel(gpu, { ...common, ...learned, measured, training, seed });
   }
   const replies = await fileReplies(run, settings, settings.data);
   report.note(`world model: learns from ${replies.length} labelled replies`);

@@ -74,6 +74,17 @@ Deno.test("notebook: a note is a display of its own, and its text is no HTML", a
   ]);
 });
 
+Deno.test("notebook: a note in the middle of a stage stays, and the bar goes on in its own place", async () => {
+  const { shown, display } = recorder();
+  const reporter = notebookReporter(display);
+  reporter.stage("imprint", 2);
+  reporter.note("a note");
+  reporter.step({ step: 2, loss: 1, tokens: 2 });
+  await reporter.done();
+  const last = new Map(shown.map(({ id, text }) => [id, text]));
+  assertEquals([...last.values()].map((text) => text.split(",")[0]), ["imprint 2/2", "a note"]);
+});
+
 Deno.test("notebook: replies stand beside the oracle's verdict", async () => {
   const plain = exam("test", 1, 1).filter(({ family }) => family === "plain").slice(0, 2);
   assertEquals(plain.length, 2); // a harmful and a harmless request

@@ -216,6 +216,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
       ...[
         "proposals",
         "own_replies",
+        "test_replies",
         "learning_rate",
         "replies_per_step",
         "epochs",

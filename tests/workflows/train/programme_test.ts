@@ -28,7 +28,7 @@ const STAGES = "stages=[" + [
   "{name: capacitor, kind: value_capacitor, steps: 4, capacitor: {replies_per_context: 2, max_new_tokens: 4}",
 ].map((stage) => `${stage}, data: nursery, learning_rate: 1e-3}`).join(", ") + "]";
 const WORLD_MODEL =
-  "world_model={proposals: 64, own_replies: 8, replies_per_step: 16, epochs: 2, " +
+  "world_model={proposals: 64, own_replies: 8, test_replies: 400, replies_per_step: 16, epochs: 2, " +
   "learning_rate: 1e-3, false_positive_rate: 0.2}";
 const RUN = [
   STAGES,
@@ -81,7 +81,7 @@ Deno.test("programme: all stages, the exam as worn and the certificate, as confi
       [64 + 2 * 8, 16, 2, 1e-3],
     );
     assertEquals(threshold.false_positive_rate, 0.2);
-    assert(errors.replies > 1000);
+    assertEquals(errors.replies, 400 + 100);
     const certificate = await readCertificate(result.certificate!);
     const { dialogues, delta, limit } = certificate.settings;
     assertEquals([dialogues, delta, limit], [24, 0.1, 0.9]);
