@@ -29,7 +29,7 @@ export function frontChart(report: FrontReport): ChartSpec {
   const seeds = report.settings.flatMap(({ validation: [x, y] }) =>
     x.seeds.map((value, s) => ({ x: value, y: y.seeds[s] }))
   );
-  const domain = { zero: false, nice: true, padding: 12 };
+  const domain = { zero: false, nice: false, padding: 12 };
   const axis = (field: string, title: string) => ({
     field,
     type: "quantitative",

@@ -254,21 +254,24 @@ export function frontTable(report: FrontReport): string[] {
   const columns = tested
     ? [...objectives, ...objectives.map((name) => `${name} (test)`)]
     : objectives;
+  const rows = settings.map(({ validation, test }) =>
+    [...validation, ...tested ? test! : []].map(cell)
+  );
+  const column = 1 + Math.max(...[...columns, ...rows.flat()].map(({ length }) => length));
   const line = (name: string, cells: readonly string[]) =>
-    name.padEnd(width) + cells.map((cell) => cell.padStart(26)).join("");
+    name.padEnd(width) + cells.map((cell) => cell.padStart(column)).join("");
   return [
     `${points.done} of ${points.planned} points done, ${seeds.length} seed${
       seeds.length === 1 ? "" : "s"
     } each; means with 95% intervals, * is on the front`,
     line("", columns),
     ...settings.map((setting, i) => {
-      const pairs = [...setting.validation, ...tested ? setting.test! : []];
       const marks = [
         setting.onFront ? "*" : "",
         setting.onFront && !setting.supported ? "no weighted sum finds it" : "",
         report.knees.some(({ index }) => index === i) ? "knee" : "",
       ].filter((mark) => mark !== "").join(", ");
-      return `${line(names[i], pairs.map(cell))}  ${marks}`.trimEnd();
+      return `${line(names[i], rows[i])}  ${marks}`.trimEnd();
     }),
     ...summary(report),
   ];
