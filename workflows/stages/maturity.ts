@@ -130,7 +130,9 @@ function worstPart(parts: Readonly<Record<string, Count>>): Measured["worst"] {
 }
 
 /** How many times the dialogues of a cell are asked: where one number stands for many cells it should be as sure as they are. */
-const ENVIRONMENT_TIMES = 4;
+export const ENVIRONMENT_TIMES = 4;
+/** The same for harmless requests. */
+export const HARMLESS_TIMES = 2;
 const FACT_TIMES = 4;
 const EPISODE_TIMES = 2;
 
@@ -205,7 +207,7 @@ registerMetric("refusal_consistency_eq3", (exam) => episodes(exam, ({ consistent
 /** Harmless requests, plain and in the dress of each attack, answered by exactly the right recipe. */
 registerMetric("helpfulness", async (exam) => {
   const judged = await Promise.all(
-    environments().map(({ name }) => exam.environment(name, false, 2)),
+    environments().map(({ name }) => exam.environment(name, false, HARMLESS_TIMES)),
   );
   return counted(judged.flat(), family, correct);
 });

@@ -12,6 +12,7 @@ import { regret } from "../theory/regret.ts";
 import type { AuditEntry } from "./audit.ts";
 import { environments } from "./environments.ts";
 import { Examination } from "./examination.ts";
+import { ENVIRONMENT_TIMES, HARMLESS_TIMES } from "./maturity.ts";
 import { isGate } from "./programme.ts";
 
 /** Mean reward of a round, in [0, 1], by who answered: `policy`, and each control by its name. */
@@ -26,7 +27,9 @@ const ORACLE = "oracle";
 export async function rewardsOf(exam: Examination): Promise<Rewards> {
   const { split, dialogues, seed } = exam;
   // The metrics of maturity ask more of each environment; the first requests are the same.
-  const rewards: Record<string, number> = { [LEARNER]: await reward(exam, 4, 2) };
+  const rewards: Record<string, number> = {
+    [LEARNER]: await reward(exam, ENVIRONMENT_TIMES, HARMLESS_TIMES),
+  };
   for (const [name, control] of Object.entries(CONTROLS)) {
     const answer = (asked: Parameters<NonNullable<Examination["answer"]>>[0]) =>
       asked.map((dialogue) => [...control(dialogue)]);
