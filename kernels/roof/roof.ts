@@ -12,29 +12,30 @@ import arithmeticCode from "./arithmetic.wgsl" with { type: "text" };
 import copyCode from "./copy.wgsl" with { type: "text" };
 
 /**
- * Independent vec2 chains of one invocation: as many as hide the latency and still fit the processor's registers. GFLOP per second of
- * one core's time on llvmpipe (LLVM 15, AMD EPYC, 2026-11-21): 76 with 5, 64 with 4, 23 with 6, which spill; six vec4 chains, 50.
+ * vec2 chains of one invocation, as the shader writes them out: as many as hide the latency and still fit the processor's registers.
+ * GFLOP per second of one core's time on llvmpipe (LLVM 15, AMD EPYC of the Zen 3 kind, 2026-11-30): 35, and 50 with LLVM's instruction
+ * scheduler off; five chains that never meet, 13 and 57, because the scheduler of that kind works them off one after another.
  */
 export const CHAINS = 5;
-/** Steps of a chain per turn of the loop, written out in the shader: 58 GFLOP/s with 16, 69 with 32, 76 with 64, 80 with 128. */
+/** Steps of a chain per turn of the loop, written out in the shader: 30 GFLOP/s there with 16, 33 with 32, 35 with 64. */
 export const STEPS_PER_TURN = 64;
 
-const arithmetic = defineKernel("arithmetic", arithmeticCode, { CHAINS, STEPS: STEPS_PER_TURN });
+const arithmetic = defineKernel("arithmetic", arithmeticCode, { STEPS: STEPS_PER_TURN });
 const copy = defineKernel("copy", copyCode);
 
-/** The recurrence x -> a x + b of {@linkcode arithmeticRoof}. */
+/** The recurrence of {@linkcode arithmeticRoof}. */
 export interface Recurrence {
   /** Factor, in (0, 1). */
   readonly a: number;
-  /** Summand. */
+  /** Summand of the first chain. */
   readonly b: number;
   /** Turns of {@linkcode STEPS_PER_TURN} steps. */
   readonly turns: number;
 }
 
 /**
- * out = the sum of the chains started at 1, 2, ... {@linkcode CHAINS} times `start`, after all turns; vectors of equal length.
- * Returns the floating-point operations of one replay.
+ * out = the sum of the chains, started at 1, 2, ... {@linkcode CHAINS} times `start`, after all turns; vectors of equal length. A step
+ * is x_c <- x_c a + x_(c-1), with b in place of x_0. Returns the floating-point operations of one replay.
  * @throws {InputError} when the lengths differ or are not multiples of 4.
  */
 export function arithmeticRoof(

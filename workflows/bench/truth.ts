@@ -115,14 +115,14 @@ export function trueEntries(task: MatmulTask): number[] {
   });
 }
 
-/** The arithmetic roof's result in closed form: x -> a x + b, s times, is a^s (x - f) + f around the fixed point f. */
+/** The arithmetic roof's result, step by step in float64. */
 function settled(start: number): number {
   const { a, b, turns } = RECURRENCE;
-  const fixed = b / (1 - a);
-  const shrink = a ** (STEPS_PER_TURN * turns);
-  let sum = 0;
-  for (let chain = 1; chain <= CHAINS; chain++) sum += shrink * (chain * start - fixed) + fixed;
-  return sum;
+  const x = Array.from({ length: CHAINS }, (_, chain) => (chain + 1) * start);
+  for (let step = 0; step < STEPS_PER_TURN * turns; step++) {
+    for (let chain = CHAINS - 1; chain >= 0; chain--) x[chain] = x[chain] * a + (x[chain - 1] ?? b);
+  }
+  return x.reduce((sum, value) => sum + value);
 }
 
 function far(got: readonly number[], want: readonly number[], limit: number): string | null {

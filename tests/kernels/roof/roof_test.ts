@@ -9,13 +9,11 @@ import { randomValues, relativeError, runTape, tensorOf, testGpu } from "../harn
 
 /** The recurrence, step by step in float64. */
 function chains(start: number, a: number, b: number, turns: number): number {
-  let sum = 0;
-  for (let chain = 1; chain <= CHAINS; chain++) {
-    let x = chain * start;
-    for (let step = 0; step < STEPS_PER_TURN * turns; step++) x = a * x + b;
-    sum += x;
+  let x = Array.from({ length: CHAINS }, (_, chain) => (chain + 1) * start);
+  for (let step = 0; step < STEPS_PER_TURN * turns; step++) {
+    x = x.map((value, chain) => value * a + (chain > 0 ? x[chain - 1] : b));
   }
-  return sum;
+  return x.reduce((sum, value) => sum + value);
 }
 
 for (const [length, turns] of [[4, 0], [12, 1], [260, 2], [1024, 3]]) {
