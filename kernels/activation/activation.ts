@@ -2,7 +2,7 @@
  * Elementwise activations: GELU (tanh and exact), SiLU, and SwiGLU over a fused [gate | up] row.
  */
 import { InputError } from "../errors.ts";
-import { elementKernel } from "../gpu/elements.ts";
+import { readingKernel } from "../gpu/reading.ts";
 import { linearGroups, type Tape } from "../gpu/tape.ts";
 import type { DType, Tensor } from "../gpu/tensor.ts";
 import { passGrad } from "../residual/add.ts";
@@ -19,8 +19,10 @@ export type Activation = keyof typeof ACTIVATIONS;
 /** WGSL of all activation functions, for kernels that apply one in their epilogue. */
 export const ACTIVATION_FUNCTIONS: string = functions;
 
-const forward = elementKernel("activation", forwardCode, { FUNCTIONS: functions });
-const backward = elementKernel("activation_backward", backwardCode, { FUNCTIONS: functions });
+const forward = readingKernel("activation", forwardCode, ["x"], { FUNCTIONS: functions });
+const backward = readingKernel("activation_backward", backwardCode, ["x", "d_y"], {
+  FUNCTIONS: functions,
+});
 
 /**
  * y = act(x), [rows, columns]; for SwiGLU x is [rows, 2 columns] and columns must be a multiple of 4.
@@ -41,8 +43,7 @@ export function activation(
   const overrides = { KIND: ACTIVATIONS[kind] };
   const groups = linearGroups(y.stored / 4, 64);
   tape.dispatch({
-    kernel: forward({ X: x, Y: y }),
-    bindings: { x, y },
+    ...forward(tape, { x, y }, { X: x, Y: y }),
     uniforms,
     overrides,
     groups,
@@ -52,8 +53,7 @@ export function activation(
   tape.onBackward(() => {
     const d_x = tape.tensor(`d_${x.name}`, x.shape);
     tape.dispatch({
-      kernel: backward({ X: x }),
-      bindings: { x, d_y: y.grad!, d_x },
+      ...backward(tape, { x, d_y: y.grad!, d_x }, { X: x }),
       uniforms,
       overrides,
       groups,

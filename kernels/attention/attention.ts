@@ -117,7 +117,7 @@ export function attention(
     });
     tape.dispatch({
       kernel: kernels.backwardKeys,
-      bindings: { ...given, stats, d_qkv },
+      bindings: { ...given, stats: operand(stats), d_qkv },
       uniforms,
       overrides,
       groups: groups(rows * kvHeads, keys),

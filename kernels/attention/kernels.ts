@@ -140,7 +140,7 @@ export function attentionKernels(
     ),
     backwardKeys: defineKernel(
       "attention_backward_keys",
-      reading(keysCode, ["qkv", "d_out"]),
+      reading(keysCode, ["qkv", "d_out", "stats"]),
       keyBlock,
     ),
     decodeAlone: elementKernel("attention", attentionCode, queryBlock(1)),

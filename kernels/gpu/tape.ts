@@ -22,6 +22,9 @@ interface Step {
   group?: GPUBindGroup;
 }
 
+/** Bytes of copies in textures that the backward pass may find again; where there are more, it makes its own, and memory stays low. */
+const KEPT_MIRRORS = 2 ** 28;
+
 type Op =
   | { readonly step: Step }
   | { readonly clear: Tensor }
@@ -40,6 +43,7 @@ export class Tape {
   #backward: (() => void)[] = [];
   #recordBackward = true;
   #kept = new Set<Place>();
+  #mirrors = new Map<Place, { readonly from: Tensor; readonly place: Place }[]>();
   #slots: GPUBuffer[] = [];
   #images: Image[] = [];
   #uniforms: GPUBuffer | null = null;
@@ -81,7 +85,7 @@ export class Tape {
         );
       }
     }
-    for (const { name, half, texture } of kernel.bindings) {
+    for (const { name, half, texture, access } of kernel.bindings) {
       const tensor = bindings[name];
       if (!tensor) throw new Error(`kernel ${kernel.name}: nothing is bound to ${name}`);
       if (texture !== tensor.inTexture) {
@@ -95,6 +99,7 @@ export class Tape {
             `${tensor.name} is ${tensor.dtype}`,
         );
       }
+      if (access === "read_write") this.#mirrors.delete(tensor.place);
     }
     this.#ops.push({ step: { dispatch } });
   }
@@ -102,22 +107,34 @@ export class Tape {
   /** Appends zeroing of a tensor, padding included. */
   clear(tensor: Tensor): void {
     this.#checkOpen(`clear ${tensor.name}`);
+    this.#mirrors.delete(tensor.place);
     this.#ops.push({ clear: tensor });
   }
 
   /**
-   * Appends a copy of a float32 tensor, as it is now, into a texture; see `texture.ts`. Kernels that read it must be recorded
-   * while it is up to date: the copy does not follow later changes.
+   * A float32 tensor, as it is now, in a texture; see `texture.ts`. Appends the copy, unless one was made since the tensor was last
+   * written. Kernels that read it must be recorded while it is up to date: it does not follow later changes.
    */
   mirror(tensor: Tensor): Tensor {
     this.#checkOpen(`mirror ${tensor.name}`);
     if (tensor.dtype !== "f32") {
       throw new InputError(`${tensor.name}: only float32 has textures, found ${tensor.dtype}`);
     }
-    const place: Place = { buffer: null, image: null, bytes: Math.ceil(tensor.bytes / 16) * 16 };
-    const to = new Tensor(tensor.name, tensor.shape, tensor.dtype, place);
-    this.#ops.push({ mirror: { from: tensor, to } });
+    const { name, shape, dtype, offset, bytes } = tensor;
+    const made = this.#mirrors.get(tensor.place) ?? [];
+    const same = made.find(({ from }) => from.offset === offset && from.bytes === bytes);
+    const place = same?.place ?? { buffer: null, image: null, bytes: Math.ceil(bytes / 16) * 16 };
+    const to = new Tensor(name, shape, dtype, place);
+    if (!same) {
+      this.#ops.push({ mirror: { from: tensor, to } });
+      this.#mirrors.set(tensor.place, [...made, { from: tensor, place }]);
+    }
     return to;
+  }
+
+  #mirrored(): number {
+    const places = [...this.#mirrors.values()].flat().map(({ place }) => place.bytes);
+    return places.reduce((sum, bytes) => sum + bytes, 0);
   }
 
   #checkOpen(what: string): void {
@@ -149,6 +166,7 @@ export class Tape {
   backward(): void {
     const closures = this.#backward;
     this.#backward = [];
+    if (this.#mirrored() > KEPT_MIRRORS) this.#mirrors.clear();
     for (const append of closures.reverse()) this.noGrad(append);
   }
 

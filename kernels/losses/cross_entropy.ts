@@ -1,8 +1,7 @@
 /**
  * Cross-entropy and the log-probability of given tokens, straight from logits: probabilities are never stored.
  */
-import { elementKernel } from "../gpu/elements.ts";
-import { defineKernel } from "../gpu/kernel.ts";
+import { readingKernel } from "../gpu/reading.ts";
 import type { Tape } from "../gpu/tape.ts";
 import type { DType, Tensor } from "../gpu/tensor.ts";
 import { ROW_FUNCTIONS, rowLaunch } from "../reduce/rows.ts";
@@ -12,8 +11,8 @@ import { checkPerRow, logitGradient, logitShape } from "./logits.ts";
 import { ONLINE_FUNCTIONS } from "../softmax/softmax.ts";
 
 const functions = { ROW_FUNCTIONS, ONLINE: ONLINE_FUNCTIONS };
-const forward = defineKernel("cross_entropy", forwardCode, functions);
-const backward = elementKernel("cross_entropy_backward", backwardCode, functions);
+const forward = readingKernel("cross_entropy", forwardCode, ["logits"], functions);
+const backward = readingKernel("cross_entropy_backward", backwardCode, ["logits"], functions);
 
 /** Per-token results of {@linkcode crossEntropy}, each [tokens]; 0 where a token does not count. */
 export interface CrossEntropy {
@@ -85,9 +84,8 @@ function recordForward(
   const correct = tape.tensor(`${name}.correct`, [rows]);
   const { overrides, groups, loops } = rowLaunch(tape.gpu, logits);
   tape.dispatch({
-    kernel: forward,
     // Without weights the shader never looks at that binding; any float tensor will do.
-    bindings: {
+    ...forward(tape, {
       logits,
       targets,
       weights: weights ?? logits,
@@ -95,7 +93,7 @@ function recordForward(
       value,
       log_prob: logProb,
       correct,
-    },
+    }),
     uniforms: logitShape(logits),
     overrides: { ...overrides, WEIGHTED: weights ? 1 : 0 },
     groups,
@@ -117,8 +115,7 @@ function recordBackward(
   const { d_logits, ACCUMULATE } = logitGradient(tape, logits, gradient);
   const { overrides, groups, loops } = rowLaunch(tape.gpu, logits);
   tape.dispatch({
-    kernel: backward({ D: d_logits }),
-    bindings: { logits, targets, weights, stats, d_logits },
+    ...backward(tape, { logits, targets, weights, stats, d_logits }, { D: d_logits }),
     uniforms: { ...logitShape(logits), scale },
     overrides: { ...overrides, ACCUMULATE },
     groups,

@@ -3,8 +3,7 @@
  * a policy to where it came from (INFANT Eq. 60, and the second term of Eq. 7: rho KL(pi_theta || pi_prior)).
  */
 import { InputError } from "../errors.ts";
-import { elementKernel } from "../gpu/elements.ts";
-import { defineKernel } from "../gpu/kernel.ts";
+import { readingKernel } from "../gpu/reading.ts";
 import type { Tape } from "../gpu/tape.ts";
 import type { DType, Tensor } from "../gpu/tensor.ts";
 import { ROW_FUNCTIONS, rowLaunch } from "../reduce/rows.ts";
@@ -15,11 +14,16 @@ import { checkPerRow, logitGradient, logitShape } from "./logits.ts";
 import { ONLINE_FUNCTIONS } from "../softmax/softmax.ts";
 
 const functions = { ROW_FUNCTIONS, ONLINE: ONLINE_FUNCTIONS };
-const forward = defineKernel("kl_divergence", forwardCode, {
+const forward = readingKernel("kl_divergence", forwardCode, ["logits", "prior"], {
   ...functions,
   DIVERGENCE: divergenceCode,
 });
-const backward = elementKernel("kl_divergence_backward", backwardCode, functions);
+const backward = readingKernel(
+  "kl_divergence_backward",
+  backwardCode,
+  ["logits", "prior"],
+  functions,
+);
 
 /** WGSL of divergences' terms, column by column; include after `ROW_FUNCTIONS`. */
 export const DIVERGENCE_FUNCTIONS: string = divergenceCode;
@@ -57,8 +61,7 @@ export function klDivergence(
   const inputs = { logits, prior: priorLogits, weights, stats };
   const uniforms = { ...logitShape(logits), scale: rho };
   tape.dispatch({
-    kernel: forward,
-    bindings: { ...inputs, value },
+    ...forward(tape, { ...inputs, value }),
     uniforms,
     overrides: { ...overrides, FROM_PRIOR },
     groups,
@@ -69,8 +72,7 @@ export function klDivergence(
     tape.onBackward(() => {
       const { d_logits, ACCUMULATE } = logitGradient(tape, logits, gradient);
       tape.dispatch({
-        kernel: backward({ D: d_logits }),
-        bindings: { ...inputs, d_logits },
+        ...backward(tape, { ...inputs, d_logits }, { D: d_logits }),
         uniforms,
         overrides: { ...overrides, FROM_PRIOR, ACCUMULATE },
         groups,

@@ -3,8 +3,7 @@
  * perturbed one (INFANT Eq. 10, where theta stands on both sides), and the symmetric relatives (Jeffreys, Jensen-Shannon).
  */
 import { InputError } from "../errors.ts";
-import { elementKernel } from "../gpu/elements.ts";
-import { defineKernel } from "../gpu/kernel.ts";
+import { readingKernel } from "../gpu/reading.ts";
 import { linearGroups, type Tape } from "../gpu/tape.ts";
 import type { DType, Tensor } from "../gpu/tensor.ts";
 import { checkVector } from "../reduce/checks.ts";
@@ -20,8 +19,8 @@ const functions = {
   ONLINE: ONLINE_FUNCTIONS,
   DIVERGENCE: DIVERGENCE_FUNCTIONS,
 };
-const forward = defineKernel("row_divergence", forwardCode, functions);
-const backward = elementKernel("row_divergence_backward", backwardCode, functions);
+const forward = readingKernel("row_divergence", forwardCode, ["logits"], functions);
+const backward = readingKernel("row_divergence_backward", backwardCode, ["logits"], functions);
 
 /** KL(p || q), KL(p || q) + KL(q || p), or KL(p || m) / 2 + KL(q || m) / 2 with m = (p + q) / 2. */
 export const ROW_DIVERGENCES = ["kl", "jeffreys", "jensen_shannon"] as const;
@@ -79,8 +78,7 @@ export function rowDivergence(
   const inputs = { logits, first, second, weights, stats };
   const uniforms = { couples, ...logitShape(logits), scale };
   tape.dispatch({
-    kernel: forward,
-    bindings: { ...inputs, value },
+    ...forward(tape, { ...inputs, value }),
     uniforms,
     overrides: { ...overrides, KIND },
     groups,
@@ -93,8 +91,7 @@ export function rowDivergence(
       // Most rows are in no couple, so the kernel cannot be the one that fills the gradient.
       if (!ACCUMULATE) tape.clear(d_logits);
       tape.dispatch({
-        kernel: backward({ D: d_logits }),
-        bindings: { ...inputs, d_logits },
+        ...backward(tape, { ...inputs, d_logits }, { D: d_logits }),
         uniforms,
         overrides: { ...overrides, KIND, DETACHED: Number(detachFirst) },
         groups,

@@ -2,9 +2,9 @@
  * LayerNorm and RMSNorm over the columns of a matrix, forward and backward.
  */
 import { InputError } from "../errors.ts";
-import { elementKernel } from "../gpu/elements.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { defineKernel } from "../gpu/kernel.ts";
+import { readingKernel } from "../gpu/reading.ts";
 import { linearGroups, type Tape } from "../gpu/tape.ts";
 import { type DType, dummyTensor, type Tensor } from "../gpu/tensor.ts";
 import forwardCode from "./norm.wgsl" with { type: "text" };
@@ -12,9 +12,9 @@ import backwardCode from "./norm_backward.wgsl" with { type: "text" };
 import sumCode from "./norm_backward_sum.wgsl" with { type: "text" };
 import weightCode from "./norm_backward_weight.wgsl" with { type: "text" };
 
-const forward = elementKernel("norm", forwardCode);
-const backward = defineKernel("norm_backward", backwardCode);
-const backwardWeight = defineKernel("norm_backward_weight", weightCode);
+const forward = readingKernel("norm", forwardCode, ["x", "weight", "bias"]);
+const backward = readingKernel("norm_backward", backwardCode, ["x", "weight", "d_y", "previous"]);
+const backwardWeight = readingKernel("norm_backward_weight", weightCode, ["x", "d_y", "stats"]);
 const backwardSum = defineKernel("norm_backward_sum", sumCode);
 
 /**
@@ -55,8 +55,7 @@ export function norm(
   const groups = linearGroups(x.rows, SIZE / LANES);
   const loops = 3 * Math.ceil(x.stride / 4 / LANES) + 2 * LANES;
   tape.dispatch({
-    kernel: forward({ Y: y }),
-    bindings: { x, weight, bias: bias ?? weight, y, stats },
+    ...forward(tape, { x, weight, bias: bias ?? weight, y, stats }, { Y: y }),
     uniforms: { ...uniforms, eps },
     overrides,
     groups,
@@ -72,8 +71,7 @@ export function norm(
     const d_x = tape.tensor(`d_${x.name}`, x.shape);
     const previous = x.grad ?? d_y;
     tape.dispatch({
-      kernel: backward,
-      bindings: { x, weight, d_y, stats, previous, d_x },
+      ...backward(tape, { x, weight, d_y, stats, previous, d_x }),
       uniforms: { ...uniforms, has_previous: Number(x.grad !== null) },
       overrides,
       groups,
@@ -98,8 +96,7 @@ function normBackwardWeight(
   const gradOf = (vector: Tensor) =>
     vector.needsGrad ? vector.grad! : tape.tensor(`unused d_${vector.name}`, vector.shape);
   tape.dispatch({
-    kernel: backwardWeight,
-    bindings: { x, d_y, stats, partial },
+    ...backwardWeight(tape, { x, d_y, stats, partial }),
     uniforms: { rows: x.rows, stride4, chunk: CHUNK, chunks },
     groups: linearGroups(chunks * stride4, 8),
     loops: CHUNK,

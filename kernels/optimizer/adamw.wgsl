@@ -13,6 +13,9 @@ struct Shape {
   length4: u32, chunk4: u32, decay_end4: u32, norm_index: u32,
   beta1: f32, one_minus_beta1: f32, beta2: f32, one_minus_beta2: f32, eps: f32, decay: f32
 }
+@group(0) @binding(7) var<storage, read> theta_before: array<vec4f>;
+@group(0) @binding(8) var<storage, read> m_before: array<vec4f>;
+@group(0) @binding(9) var<storage, read> v_before: array<vec4f>;
 @group(0) @binding(6) var<uniform> shape: Shape;
 override LANES: u32;
 $GRADIENT
@@ -24,12 +27,12 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group
   let end = min((group.x + 1u) * shape.chunk4, shape.length4);
   for (var i = group.x * shape.chunk4 + local.x; i < end; i += LANES) {
     let g = step.gradient * d_theta[i];
-    let m_new = shape.beta1 * m[i] + shape.one_minus_beta1 * g;
-    let v_new = shape.beta2 * v[i] + shape.one_minus_beta2 * g * g;
+    let m_new = shape.beta1 * m_before[i] + shape.one_minus_beta1 * g;
+    let v_new = shape.beta2 * v_before[i] + shape.one_minus_beta2 * g * g;
     m[i] = m_new;
     v[i] = v_new;
     let keep = 1.0 - step.rate * select(0.0, shape.decay, i < shape.decay_end4);
     let size = sqrt(v_new / step.correction2) + shape.eps;
-    theta[i] = keep * theta[i] - step.rate * (m_new / step.correction1) / size;
+    theta[i] = keep * theta_before[i] - step.rate * (m_new / step.correction1) / size;
   }
 }

@@ -5,7 +5,7 @@
  * `globalNorm` left there, so that a step needs no read-back.
  */
 import { InputError } from "../errors.ts";
-import { defineKernel, type Kernel } from "../gpu/kernel.ts";
+import { type ReadingKernel, readingKernel } from "../gpu/reading.ts";
 import type { Tape } from "../gpu/tape.ts";
 import { persistent, type Tensor } from "../gpu/tensor.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -17,8 +17,10 @@ import gradientCode from "./gradient.wgsl" with { type: "text" };
 import { KNOBS } from "./schedule.ts";
 import sgdCode from "./sgd.wgsl" with { type: "text" };
 
-const adamwKernel = defineKernel("adamw", adamwCode, { GRADIENT: gradientCode });
-const sgdKernel = defineKernel("sgd", sgdCode, { GRADIENT: gradientCode });
+const STATE = ["d_theta", "theta_before", "m_before"];
+const constants = { GRADIENT: gradientCode };
+const adamwKernel = readingKernel("adamw", adamwCode, [...STATE, "v_before"], constants);
+const sgdKernel = readingKernel("sgd", sgdCode, STATE, constants);
 
 /** Parameters, their gradient and the optimizer's state: float32 vectors of one length. */
 export interface Arenas {
@@ -86,7 +88,7 @@ export function adamw(
   checkSetting("adamw", "beta2", beta2, beta2 >= 0 && beta2 < 1, "in [0, 1)");
   checkSetting("adamw", "eps", eps, eps >= 2 ** -126, "at least 2^-126");
   checkVector("adamw", v, arenas.theta.columns);
-  update(tape, adamwKernel, { ...arenas, v }, metrics, normIndex, knobs, settings, {
+  update(tape, "adamw", adamwKernel, { ...arenas, v }, metrics, normIndex, knobs, settings, {
     beta1,
     // In float32, 1 - 0.999 differs from 0.001 by 5e-5 of it; the host's float64 does not.
     one_minus_beta1: 1 - beta1,
@@ -117,6 +119,7 @@ export function sgd(
   const overrides = { NESTEROV: Number(nesterov) };
   update(
     tape,
+    "sgd",
     sgdKernel,
     { theta, d_theta, m },
     metrics,
@@ -128,9 +131,13 @@ export function sgd(
   );
 }
 
+/** Values that are updated at a time where they are read from copies, which so need little memory. */
+const COPIED = 2 ** 20;
+
 function update(
   tape: Tape,
-  kernel: Kernel,
+  name: string,
+  kernel: ReadingKernel,
   arenas: Readonly<Record<string, Tensor>>,
   metrics: Tensor,
   normIndex: number,
@@ -139,19 +146,18 @@ function update(
   uniforms: Readonly<Record<string, number>>,
   overrides: Readonly<Record<string, number>> = {},
 ): void {
-  checkExtent(kernel.name, arenas, length, decayEnd);
-  checkSetting(kernel.name, "weightDecay", weightDecay, weightDecay >= 0, "at least 0");
-  checkSlot(kernel.name, metrics, normIndex, 2);
-  checkVector(kernel.name, knobs, KNOBS);
-  for (const window of windowsOf(tape.gpu, length)) {
+  checkExtent(name, arenas, length, decayEnd);
+  checkSetting(name, "weightDecay", weightDecay, weightDecay >= 0, "at least 0");
+  checkSlot(name, metrics, normIndex, 2);
+  checkVector(name, knobs, KNOBS);
+  for (const window of windowsOf(tape.gpu, length, tape.gpu.fastTextures ? COPIED : Infinity)) {
     const length4 = Math.ceil(window.length / 4);
     const decay_end4 = Math.min(Math.max(decayEnd - window.start, 0), window.length) / 4;
     const { chunk4, overrides: lanes, groups, loops } = flatLaunch(tape.gpu, length4);
     const bindings: Record<string, Tensor> = { knobs, metrics };
-    for (const name in arenas) bindings[name] = windowOf(arenas[name], window);
+    for (const key in arenas) bindings[key] = windowOf(arenas[key], window);
     tape.dispatch({
-      kernel,
-      bindings,
+      ...kernel(tape, bindings),
       uniforms: {
         length4,
         chunk4,

@@ -15,14 +15,14 @@ export interface Window {
   readonly length: number;
 }
 
-/** Cuts `length` elements (4 bytes each, or less) into windows. */
-export function windowsOf(gpu: Gpu, length: number): Window[] {
+/** Cuts `length` elements (4 bytes each, or less) into windows, of at most `most` (a multiple of 128) where that is given. */
+export function windowsOf(gpu: Gpu, length: number, most = Infinity): Window[] {
   const bytes = gpu.device.limits.maxStorageBufferBindingSize;
   // Storage bindings start at multiples of 256 bytes: 64 floats, or 128 halves.
-  const most = Math.floor(bytes / 4 / 128) * 128;
+  const size = Math.min(most, Math.floor(bytes / 4 / 128) * 128);
   const windows: Window[] = [];
-  for (let start = 0; start < length; start += most) {
-    windows.push({ start, length: Math.min(most, length - start) });
+  for (let start = 0; start < length; start += size) {
+    windows.push({ start, length: Math.min(size, length - start) });
   }
   return windows;
 }

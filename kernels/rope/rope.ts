@@ -8,14 +8,14 @@
 import { checkFused, checkIndices, checkShape } from "../attention/layout.ts";
 import { InputError } from "../errors.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { defineKernel } from "../gpu/kernel.ts";
+import { readingKernel } from "../gpu/reading.ts";
 import { linearGroups, type Tape } from "../gpu/tape.ts";
 import { persistent, type Tensor, upload } from "../gpu/tensor.ts";
 import type { PolicyConfig } from "../policy/config.ts";
 import code from "./rope.wgsl" with { type: "text" };
 
-const byVectors = defineKernel("rope", code, { UNIT: "vec4f" });
-const byPairs = defineKernel("rope", code, { UNIT: "f32" });
+const byVectors = readingKernel("rope", code, ["table", "qkv_before"], { UNIT: "vec4f" });
+const byPairs = readingKernel("rope", code, [], { UNIT: "f32" });
 
 /**
  * The table of angles as a persistent tensor [context, ropeDims]: ropeDims/2 cosines, then as many sines.
@@ -69,8 +69,7 @@ export function rotate(
   };
   const turn = (x: Tensor, direction: 1 | -1) =>
     tape.dispatch({
-      kernel: unit === 4 ? byVectors : byPairs,
-      bindings: { positions, table, qkv: x },
+      ...(unit === 4 ? byVectors : byPairs)(tape, { positions, table, qkv: x }),
       uniforms: { ...shape, direction },
       groups: linearGroups(shape.tokens * shape.heads * shape.half, 64),
     });

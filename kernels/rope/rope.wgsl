@@ -16,6 +16,7 @@ struct Shape {
   table_stride: u32,
   direction: f32,
 }
+@group(0) @binding(4) var<storage, read> qkv_before: array<$UNIT>;
 @group(0) @binding(3) var<uniform> shape: Shape;
 
 @compute @workgroup_size(64)
@@ -29,8 +30,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   let cosine = table[angle];
   let sine = table[angle + shape.half] * shape.direction;
   let first = token * shape.row_stride + head * shape.head_stride + pair;
-  let x1 = qkv[first];
-  let x2 = qkv[first + shape.half];
+  let x1 = qkv_before[first];
+  let x2 = qkv_before[first + shape.half];
   qkv[first] = x1 * cosine - x2 * sine;
   qkv[first + shape.half] = x2 * cosine + x1 * sine;
 }
