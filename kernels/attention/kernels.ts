@@ -56,12 +56,21 @@ export interface AttentionSchedule {
 export interface AttentionKernels {
   readonly schedule: AttentionSchedule;
   readonly forward: ElementKernel;
-  /** `forward` over a cache, which is a buffer. */
-  readonly cached: ElementKernel;
   readonly backwardQueries: ElementKernel;
   readonly backwardKeys: Kernel;
+  /** Over a cache that is a buffer. */
+  readonly overBuffer: CachedKernels;
+  /** Over a cache that is a texture. */
+  readonly overTexture: CachedKernels;
+}
+
+/** Kernels over a cache of keys and values. */
+export interface CachedKernels {
+  /** `forward`. */
+  readonly cached: ElementKernel;
   /** `cached` with blocks of one query. */
   readonly decodeAlone: ElementKernel;
+  /** One query, whose keys a workgroup shares. */
   readonly decodeShared: Kernel;
 }
 
@@ -125,6 +134,15 @@ export function attentionKernels(
   const keyBlock = { ...unrolled, KN: schedule.keys, HD4_LAST: HD4 - 1, TAIL: tail };
   const reading = (code: string, names: readonly string[]) =>
     schedule.textures ? readTextures(code, names) : code;
+  const over = (read: (code: string) => string): CachedKernels => ({
+    cached: elementKernel("attention", read(attentionCode), queryBlock(schedule.forward)),
+    decodeAlone: elementKernel("attention", read(attentionCode), queryBlock(1)),
+    decodeShared: defineKernel("attention_decode", read(decodeCode), {
+      LANES: lanes,
+      HD4,
+      PARTS: lanes * HD4,
+    }),
+  });
   const kernels: AttentionKernels = {
     schedule,
     forward: elementKernel(
@@ -132,7 +150,6 @@ export function attentionKernels(
       reading(attentionCode, ["queries", "keys"]),
       queryBlock(schedule.forward),
     ),
-    cached: elementKernel("attention", attentionCode, queryBlock(schedule.forward)),
     backwardQueries: elementKernel(
       "attention_backward_queries",
       reading(queriesCode, ["qkv", "d_out"]),
@@ -143,12 +160,8 @@ export function attentionKernels(
       reading(keysCode, ["qkv", "d_out", "stats"]),
       keyBlock,
     ),
-    decodeAlone: elementKernel("attention", attentionCode, queryBlock(1)),
-    decodeShared: defineKernel("attention_decode", decodeCode, {
-      LANES: lanes,
-      HD4,
-      PARTS: lanes * HD4,
-    }),
+    overBuffer: over((code) => code),
+    overTexture: over((code) => readTextures(code, ["keys"])),
   };
   made.set(key, kernels);
   return kernels;

@@ -90,7 +90,7 @@ export class Gpu {
   readonly fastTextures: boolean;
   /** The schedule of matrix products where an operation does not ask for one; see `matmul/schedules.ts`. */
   readonly matmulSchedule: MatmulSchedule;
-  /** That schedule is taken even where another suits the product better. */
+  /** That schedule, and textures for every other kernel if it reads those, is taken even where another suits better: for tests. */
   readonly matmulEverywhere: boolean;
   /** Compiled pipelines by code and overrides; filled by `kernel.ts`. */
   readonly pipelines: Map<string, unknown> = new Map();

@@ -10,7 +10,7 @@
  */
 import { DeviceError, InputError } from "../errors.ts";
 import { type Gpu, STORAGE_BUFFERS_PER_KERNEL } from "./device.ts";
-import { TEXTURE_LAYOUT } from "./texture.ts";
+import { textureLayout } from "./texture.ts";
 
 /** A buffer or texture as declared in the shader. */
 export interface BindingSpec {
@@ -116,12 +116,12 @@ export function defineKernel(
     throw new Error(`kernel ${name} binds ${bindings.length} buffers, WebGPU promises 8`);
   }
   const textures =
-    /@group\(0\)\s*@binding\((\d+)\)\s*var\s+(\w+)\s*:\s*texture_storage_2d<rgba32float,\s*read>/g;
-  for (const [, index, binding] of code.matchAll(textures)) {
+    /@group\(0\)\s*@binding\((\d+)\)\s*var\s+(\w+)\s*:\s*texture_storage_2d<rgba32float,\s*(read|write)>/g;
+  for (const [, index, binding, access] of code.matchAll(textures)) {
     bindings.push({
       name: binding,
       index: Number(index),
-      access: "read",
+      access: access === "read" ? "read" : "read_write",
       half: false,
       texture: true,
     });
@@ -150,7 +150,7 @@ export function compileKernel(gpu: Gpu, kernel: Kernel, overrides: Overrides = {
   const { device } = gpu;
   const visibility = GPUShaderStage.COMPUTE;
   const entries: GPUBindGroupLayoutEntry[] = kernel.bindings.map(({ index, access, texture }) =>
-    texture ? { binding: index, visibility, storageTexture: TEXTURE_LAYOUT } : {
+    texture ? { binding: index, visibility, storageTexture: textureLayout(access) } : {
       binding: index,
       visibility,
       buffer: { type: access === "read" ? "read-only-storage" : "storage" },

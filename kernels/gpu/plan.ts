@@ -34,7 +34,7 @@ export function planSlots(uses: readonly (readonly Use[])[], kept: ReadonlySet<P
   const freeLike = (place: Place) => place.image === undefined ? free.buffers : free.images;
   uses.forEach((at, i) => {
     for (const { place, write, name } of at) {
-      if (place.buffer || slotOf.has(place)) continue;
+      if (place.buffer || place.image || slotOf.has(place)) continue;
       if (!write) throw new Error(`${name} is read before anything wrote it`);
       const among = freeLike(place);
       const slot = kept.has(place) ? slotBytes.length : pick(among, slotBytes, place.bytes);

@@ -51,8 +51,9 @@ export function readingKernel(
 }
 
 function worthwhile({ gpu }: Tape, tensors: readonly Tensor[]): boolean {
-  return gpu.fastTextures && tensors.every(({ dtype }) => dtype === "f32") &&
-    Math.max(...tensors.map(({ bytes }) => bytes)) >= ENOUGH_BYTES;
+  if (!gpu.fastTextures || tensors.some(({ dtype }) => dtype !== "f32")) return false;
+  if (gpu.matmulEverywhere) return tensors.length > 0 && gpu.matmulSchedule === "textures";
+  return Math.max(...tensors.map(({ bytes }) => bytes)) >= ENOUGH_BYTES;
 }
 
 function inPlace(source: string): string {

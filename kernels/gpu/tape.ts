@@ -25,10 +25,9 @@ interface Step {
 /** Bytes of copies in textures that the backward pass may find again; where there are more, it makes its own, and memory stays low. */
 const KEPT_MIRRORS = 2 ** 28;
 
-type Op =
-  | { readonly step: Step }
-  | { readonly clear: Tensor }
-  | { readonly mirror: { readonly from: Tensor; readonly to: Tensor } };
+type MirrorOp = { readonly mirror: { readonly from: Tensor; readonly to: Tensor } };
+
+type Op = { readonly step: Step } | { readonly clear: Tensor } | MirrorOp;
 
 /** Called while a replay is encoded, after all dispatches; used to copy results into a ring. */
 export type EncodeHook = (encoder: GPUCommandEncoder) => void;
@@ -50,10 +49,24 @@ export class Tape {
   #compiled = false;
   #destroyed = false;
 
-  /** An empty tape. */
-  constructor(gpu: Gpu, name: string) {
+  /** Whether copies of what lies outside the tape are made by {@linkcode refresh} alone. */
+  readonly #refreshed: boolean;
+  /** Those copies. */
+  #constants = new Set<MirrorOp>();
+
+  /**
+   * An empty tape.
+   * @param refreshed for tapes that are replayed many times between changes of what they read: copies into textures of tensors that lie
+   * outside the tape, and that it does not change, are made by {@linkcode refresh} and not by every replay.
+   */
+  constructor(
+    gpu: Gpu,
+    name: string,
+    { refreshed = false }: { readonly refreshed?: boolean } = {},
+  ) {
     this.gpu = gpu;
     this.name = name;
+    this.#refreshed = refreshed;
   }
 
   /** A tensor that lives only as long as this tape's operations need it. */
@@ -279,9 +292,37 @@ export class Tape {
         name: `${bindings[name].name} in ${kernel.name}`,
       }));
     });
+    if (this.#refreshed) this.#keepConstants();
     const { buffers, images } = allocateSlots(this.gpu, this.name, planSlots(uses, this.#kept));
     this.#slots = buffers;
     this.#images = images;
+  }
+
+  #keepConstants(): void {
+    const written = new Set(this.#ops.flatMap((op) => {
+      if ("mirror" in op) return [];
+      if ("clear" in op) return [op.clear.place];
+      const { kernel, bindings } = op.step.dispatch;
+      const changed = kernel.bindings.filter(({ access }) => access === "read_write");
+      return changed.map(({ name }) => bindings[name].place);
+    }));
+    const constants = this.#ops.filter((op): op is MirrorOp =>
+      "mirror" in op && op.mirror.from.place.buffer !== null && !written.has(op.mirror.from.place)
+    );
+    if (constants.reduce((sum, { mirror }) => sum + mirror.to.place.bytes, 0) > KEPT_MIRRORS) {
+      return;
+    }
+    for (const op of constants) this.#kept.add(op.mirror.to.place);
+    this.#constants = new Set(constants);
+  }
+
+  /**
+   * Encodes the copies of what a tape made with `refreshed` reads from outside, as it is then. Due before the first replay and after
+   * every change.
+   */
+  refresh(encoder: GPUCommandEncoder): void {
+    this.compile();
+    for (const { mirror } of this.#constants) encodeMirror(encoder, mirror);
   }
 
   #bind(step: Step, uniformOffset: number): GPUBindGroup {
@@ -328,6 +369,7 @@ export class Tape {
     this.compile();
     let pass: GPUComputePassEncoder | null = null;
     for (const op of this.#ops) {
+      if ("mirror" in op && this.#constants.has(op)) continue;
       if (!("step" in op)) {
         pass?.end();
         pass = null;
@@ -351,6 +393,7 @@ export class Tape {
     const encoder = this.gpu.device.createCommandEncoder({ label: `${this.name} (profiled)` });
     let i = 0;
     for (const op of this.#ops) {
+      if ("mirror" in op && this.#constants.has(op)) continue;
       if (!("step" in op)) {
         encodeTransfer(encoder, op);
         continue;
@@ -396,7 +439,10 @@ function encodeTransfer(encoder: GPUCommandEncoder, op: Exclude<Op, { step: Step
     encoder.clearBuffer(place.buffer!, offset, bytes);
     return;
   }
-  const { from, to } = op.mirror;
+  encodeMirror(encoder, op.mirror);
+}
+
+function encodeMirror(encoder: GPUCommandEncoder, { from, to }: MirrorOp["mirror"]): void {
   const source = { buffer: from.place.buffer!, offset: from.offset, bytes: to.place.bytes };
   encodeCopy(encoder, source, to.place.image!);
 }

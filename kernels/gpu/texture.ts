@@ -35,8 +35,33 @@ export function readTextures(code: string, names: readonly string[]): string {
   }, code) + TEXEL;
 }
 
-/** Rewrites from the last read to the first, so that an index may hold reads itself. */
+/** The same shader with the buffer called `name`, to which it only assigns, as a texture: `name[i] = v` becomes a `textureStore`. */
+export function writeTexture(code: string, name: string): string {
+  const declared = new RegExp(`var<storage,\\s*read_write>\\s+${name}\\s*:[^;]*;`);
+  if (!declared.test(code)) throw new Error(`the shader writes no buffer called ${name}`);
+  const text = code.replace(
+    declared,
+    `var ${name}: texture_storage_2d<rgba32float, write>;`,
+  );
+  return elementsOf(text, name, (index, rest) => {
+    const [, value] = rest.match(/^\s*=\s*([^;]*);/) ?? [];
+    if (value === undefined) throw new Error(`${name}[${index}] is read, not assigned`);
+    const after = rest.slice(rest.indexOf(";") + 1);
+    return `textureStore(${name}, texel(${index}), ${value});${after}`;
+  }) + TEXEL;
+}
+
 function readsOf(text: string, name: string): string {
+  const load = (index: string, rest: string) => `textureLoad(${name}, texel(${index}))${rest}`;
+  return elementsOf(text, name, load);
+}
+
+/** Rewrites `name[index]` and what follows it, from the last one to the first, so that an index may hold others. */
+function elementsOf(
+  text: string,
+  name: string,
+  rewrite: (index: string, rest: string) => string,
+): string {
   const starts = Array.from(text.matchAll(new RegExp(`\\b${name}\\[`, "g")), (m) => m.index);
   return starts.reduceRight((code, at) => {
     const from = at + name.length + 1;
@@ -45,16 +70,14 @@ function readsOf(text: string, name: string): string {
       if (end === code.length) throw new Error(`${name}[ is never closed`);
       depth += Number(code[end] === "[") - Number(code[end] === "]");
     }
-    const index = code.slice(from, end - 1);
-    return `${code.slice(0, at)}textureLoad(${name}, texel(${index}))${code.slice(end)}`;
+    return code.slice(0, at) + rewrite(code.slice(from, end - 1), code.slice(end));
   }, text);
 }
 
-/** How kernels see a texture. */
-export const TEXTURE_LAYOUT: GPUStorageTextureBindingLayout = {
-  access: "read-only",
-  format: "rgba32float",
-};
+/** How kernels see a texture that they read, or write. */
+export function textureLayout(access: "read" | "read_write"): GPUStorageTextureBindingLayout {
+  return { access: access === "read" ? "read-only" : "write-only", format: "rgba32float" };
+}
 
 /** A texture as tensors use it. */
 export interface Image {

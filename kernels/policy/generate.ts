@@ -115,7 +115,7 @@ export class Generator {
     this.#rope = config.positions === "rope" ? ropeTable(gpu, config) : null;
     this.#starts = persistent(gpu, "starts", [batch], "u32");
     this.#origin = persistent(gpu, "origin", [4], "u32");
-    this.#decode = new Tape(gpu, "decode");
+    this.#decode = new Tape(gpu, "decode", { refreshed: true });
     const { ids, positions, cursor } = this.#state;
     const input = { rows: batch, length: 1, ids, positions, starts: this.#starts };
     this.#record(this.#decode, input, cursor, null);
@@ -201,7 +201,8 @@ export class Generator {
     upload(gpu, prefill.ids, ids);
     upload(gpu, prefill.positions, positions);
     upload(gpu, this.#starts, starts);
-    prefill.tape.run();
+    // The parameters may have learned since the last replies.
+    prefill.tape.run((encoder) => this.#decode.refresh(encoder));
     for (let step = 1; step < maxNew; step++) this.#decode.run();
     return await this.#read(prompts.length, maxNew, settings);
   }

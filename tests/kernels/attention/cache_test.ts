@@ -37,15 +37,17 @@ class Generation {
     capacity: number,
     starts: readonly number[],
     schedule?: AttentionSchedule,
+    textures = gpu.fastTextures,
   ) {
     const config = policyOf(shape);
     this.#gpu = gpu;
     this.#shape = shape;
     this.#schedule = schedule;
-    this.#cache = createKvCache(gpu, config, headStrideOf(config), shape.rows, capacity);
+    const stride = headStrideOf(config);
+    this.#cache = createKvCache(gpu, config, stride, shape.rows, capacity, textures);
     // What lies behind the cursor must never count, whatever it is.
     const [layer] = this.#cache.layers;
-    upload(gpu, layer, new Float32Array(layer.rows * layer.columns).fill(NaN));
+    fill(gpu, layer, NaN);
     this.#cursor = persistent(gpu, "cursor", [4], "u32");
     this.#starts = tensorOf(gpu, "starts", [shape.rows], starts, "u32");
   }
@@ -92,6 +94,21 @@ class Generation {
     destroyKvCache(this.#cache);
     for (const { tape } of this.#tapes.values()) tape.destroy();
   }
+}
+
+/** Writes `value` everywhere, into a texture as well. */
+function fill(gpu: Gpu, tensor: Tensor, value: number): void {
+  const image = tensor.place.image;
+  if (!image) {
+    return upload(gpu, tensor, new Float32Array(tensor.rows * tensor.columns).fill(value));
+  }
+  const { width, height } = image.texture;
+  const texels = new Float32Array(4 * width * height).fill(value);
+  const { queue } = gpu.device;
+  queue.writeTexture({ texture: image.texture }, texels, { bytesPerRow: 16 * width }, [
+    width,
+    height,
+  ]);
 }
 
 /** Tokens from .. to of every row of [rows, length, width]. */
@@ -146,14 +163,15 @@ const PIECES: readonly {
 ];
 
 for (const { name, shape, starts, pieces } of PIECES) {
-  for (const software of [true, false]) {
+  for (const [software, textures] of [[true, true], [true, false], [false, true], [false, false]]) {
     const kind = software ? "software" : "GPU";
-    Deno.test(`cached attention: ${name}, ${kind} schedule`, async () => {
+    const where = textures ? "a texture" : "a buffer";
+    Deno.test(`cached attention: ${name}, ${kind} schedule, cache in ${where}`, async () => {
       const gpu = await testGpu();
       const schedule = attentionSchedule(software, Math.ceil(shape.headDim / 4) * 4);
       const fused = randomValues(fusedCount(shape), 11, 2);
       const want = expected(fused, shape, starts);
-      const generation = new Generation(gpu, shape, shape.length + 3, starts, schedule);
+      const generation = new Generation(gpu, shape, shape.length + 3, starts, schedule, textures);
       let from = 0;
       for (const length of pieces) {
         const got = await generation.feed(slice(fused, shape, from, from + length), length);
@@ -171,7 +189,7 @@ Deno.test("cached attention: tokens beyond the capacity are dropped, not written
   const gpu = await testGpu();
   const shape = { rows: 2, length: 3, heads: 1, kvHeads: 1, headDim: 4 };
   const config = policyOf(shape);
-  const cache = createKvCache(gpu, config, 4, 2, 4);
+  const cache = createKvCache(gpu, config, 4, 2, 4, false);
   const [layer] = cache.layers;
   upload(gpu, layer, new Float32Array(8 * 8).fill(7));
   const fused = randomValues(fusedCount(shape), 5);
@@ -230,7 +248,7 @@ for (const [headDim, ropeDims] of [[16, 8], [8, 8], [10, 8]] as const) {
     const table = ropeTable(gpu, config);
     const at = Uint32Array.from({ length: tokens }, (_, i) => i * 37 % 64);
     const run = async (before: boolean) => {
-      const cache = createKvCache(gpu, config, stride, rows, 8);
+      const cache = createKvCache(gpu, config, stride, rows, 8, false);
       const qkv = tensorOf(gpu, "qkv", [tokens, (heads + 2 * kvHeads) * stride], values);
       const positions = tensorOf(gpu, "positions", [tokens], at, "u32");
       const starts = tensorOf(gpu, "starts", [rows], [0, 1, 2], "u32");
