@@ -11,23 +11,12 @@ import { Clock } from "./clock.ts";
 import { type Gpu, mib } from "./device.ts";
 import { type Dispatch, MAX_LOOP_ITERATIONS } from "./dispatch.ts";
 import { type CompiledKernel, compileKernel, packUniforms } from "./kernel.ts";
+import { bytesOf, KEPT_BYTES, type MirrorOp, Mirrors } from "./mirrors.ts";
+import { constantsOf, encodeTransfer, type Op, type Step, usesOf } from "./ops.ts";
 import { planSlots } from "./plan.ts";
 import { allocateSlots } from "./slots.ts";
 import { type DType, type Place, Tensor } from "./tensor.ts";
-import { encodeCopy, type Image, imageBytes } from "./texture.ts";
-
-interface Step {
-  readonly dispatch: Dispatch;
-  compiled?: CompiledKernel;
-  group?: GPUBindGroup;
-}
-
-/** Bytes of copies in textures that the backward pass may find again; where there are more, it makes its own, and memory stays low. */
-const KEPT_MIRRORS = 2 ** 28;
-
-type MirrorOp = { readonly mirror: { readonly from: Tensor; readonly to: Tensor } };
-
-type Op = { readonly step: Step } | { readonly clear: Tensor } | MirrorOp;
+import { type Image, imageBytes } from "./texture.ts";
 
 /** Called while a replay is encoded, after all dispatches; used to copy results into a ring. */
 export type EncodeHook = (encoder: GPUCommandEncoder) => void;
@@ -42,13 +31,12 @@ export class Tape {
   #backward: (() => void)[] = [];
   #recordBackward = true;
   #kept = new Set<Place>();
-  #mirrors = new Map<Place, { readonly from: Tensor; readonly place: Place }[]>();
+  readonly #mirrors = new Mirrors();
   #slots: GPUBuffer[] = [];
   #images: Image[] = [];
   #uniforms: GPUBuffer | null = null;
   #compiled = false;
   #destroyed = false;
-
   /** Whether copies of what lies outside the tape are made by {@linkcode refresh} alone. */
   readonly #refreshed: boolean;
   /** Those copies. */
@@ -112,7 +100,7 @@ export class Tape {
             `${tensor.name} is ${tensor.dtype}`,
         );
       }
-      if (access === "read_write") this.#mirrors.delete(tensor.place);
+      if (access === "read_write") this.#mirrors.changed(tensor.place);
     }
     this.#ops.push({ step: { dispatch } });
   }
@@ -120,7 +108,7 @@ export class Tape {
   /** Appends zeroing of a tensor, padding included. */
   clear(tensor: Tensor): void {
     this.#checkOpen(`clear ${tensor.name}`);
-    this.#mirrors.delete(tensor.place);
+    this.#mirrors.changed(tensor.place);
     this.#ops.push({ clear: tensor });
   }
 
@@ -133,21 +121,7 @@ export class Tape {
     if (tensor.dtype !== "f32") {
       throw new InputError(`${tensor.name}: only float32 has textures, found ${tensor.dtype}`);
     }
-    const { name, shape, dtype, offset, bytes } = tensor;
-    const made = this.#mirrors.get(tensor.place) ?? [];
-    const same = made.find(({ from }) => from.offset === offset && from.bytes === bytes);
-    const place = same?.place ?? { buffer: null, image: null, bytes: Math.ceil(bytes / 16) * 16 };
-    const to = new Tensor(name, shape, dtype, place);
-    if (!same) {
-      this.#ops.push({ mirror: { from: tensor, to } });
-      this.#mirrors.set(tensor.place, [...made, { from: tensor, place }]);
-    }
-    return to;
-  }
-
-  #mirrored(): number {
-    const places = [...this.#mirrors.values()].flat().map(({ place }) => place.bytes);
-    return places.reduce((sum, bytes) => sum + bytes, 0);
+    return this.#mirrors.of(tensor, (op) => this.#ops.push(op));
   }
 
   #checkOpen(what: string): void {
@@ -179,7 +153,7 @@ export class Tape {
   backward(): void {
     const closures = this.#backward;
     this.#backward = [];
-    if (this.#mirrored() > KEPT_MIRRORS) this.#mirrors.clear();
+    this.#mirrors.forgetMany();
     for (const append of closures.reverse()) this.noGrad(append);
   }
 
@@ -278,42 +252,15 @@ export class Tape {
   }
 
   #allocate(): void {
-    const uses: { place: Place; write: boolean; name: string }[][] = this.#ops.map((op) => {
-      if ("clear" in op) return [{ place: op.clear.place, write: true, name: op.clear.name }];
-      if ("mirror" in op) {
-        const { from, to } = op.mirror;
-        const name = `mirror of ${to.name}`;
-        return [{ place: from.place, write: false, name }, { place: to.place, write: true, name }];
-      }
-      const { kernel, bindings } = op.step.dispatch;
-      return kernel.bindings.map(({ name, access }) => ({
-        place: bindings[name].place,
-        write: access === "read_write",
-        name: `${bindings[name].name} in ${kernel.name}`,
-      }));
-    });
-    if (this.#refreshed) this.#keepConstants();
+    const constants = this.#refreshed ? constantsOf(this.#ops) : [];
+    if (bytesOf(constants.map(({ mirror }) => mirror)) <= KEPT_BYTES) {
+      for (const { mirror } of constants) this.#kept.add(mirror.to.place);
+      this.#constants = new Set(constants);
+    }
+    const uses = this.#ops.map(usesOf);
     const { buffers, images } = allocateSlots(this.gpu, this.name, planSlots(uses, this.#kept));
     this.#slots = buffers;
     this.#images = images;
-  }
-
-  #keepConstants(): void {
-    const written = new Set(this.#ops.flatMap((op) => {
-      if ("mirror" in op) return [];
-      if ("clear" in op) return [op.clear.place];
-      const { kernel, bindings } = op.step.dispatch;
-      const changed = kernel.bindings.filter(({ access }) => access === "read_write");
-      return changed.map(({ name }) => bindings[name].place);
-    }));
-    const constants = this.#ops.filter((op): op is MirrorOp =>
-      "mirror" in op && op.mirror.from.place.buffer !== null && !written.has(op.mirror.from.place)
-    );
-    if (constants.reduce((sum, { mirror }) => sum + mirror.to.place.bytes, 0) > KEPT_MIRRORS) {
-      return;
-    }
-    for (const op of constants) this.#kept.add(op.mirror.to.place);
-    this.#constants = new Set(constants);
   }
 
   /**
@@ -322,7 +269,7 @@ export class Tape {
    */
   refresh(encoder: GPUCommandEncoder): void {
     this.compile();
-    for (const { mirror } of this.#constants) encodeMirror(encoder, mirror);
+    for (const op of this.#constants) encodeTransfer(encoder, op);
   }
 
   #bind(step: Step, uniformOffset: number): GPUBindGroup {
@@ -430,21 +377,6 @@ export class Tape {
     this.#images = [];
     this.#ops = [];
   }
-}
-
-/** Encodes what is not a kernel: a zeroed tensor, or one copied into its texture. */
-function encodeTransfer(encoder: GPUCommandEncoder, op: Exclude<Op, { step: Step }>): void {
-  if ("clear" in op) {
-    const { place, offset, bytes } = op.clear;
-    encoder.clearBuffer(place.buffer!, offset, bytes);
-    return;
-  }
-  encodeMirror(encoder, op.mirror);
-}
-
-function encodeMirror(encoder: GPUCommandEncoder, { from, to }: MirrorOp["mirror"]): void {
-  const source = { buffer: from.place.buffer!, offset: from.offset, bytes: to.place.bytes };
-  encodeCopy(encoder, source, to.place.image!);
 }
 
 /** Workgroups for `invocations` one-dimensional invocations, folded into two axes where one is too short. */

@@ -3,7 +3,8 @@
  *
  * llvmpipe runs eight invocations in lock step. A load from a storage buffer is a loop over the eight with a bounds check each; a
  * `textureLoad` from a storage texture is straight vector code and takes 11-13 ns where the buffer takes 27-38 (2026-11-21, LLVM 15).
- * Matrix products are bound by their loads there: with texture operands they run 2.5 to 3 times as fast. GPUs gain nothing from it.
+ * Matrix products are bound by their loads there: with texture operands they run 2.5 to 3 times as fast. Other kernels do little but load: see
+ * `reading.ts`. GPUs gain nothing from it.
  *
  * A tensor's vec4s lie one after the other in rows of {@linkcode TEXTURE_WIDTH} texels: {@linkcode readTextures}
  * makes a shader that reads them out of one that reads buffers, and `Tape.mirror` makes the copy.
