@@ -132,7 +132,7 @@ export function sgd(
 }
 
 /** Values that are updated at a time where they are read from copies, which so need little memory. */
-const COPIED = 2 ** 20;
+const COPIED = 2 ** 22;
 
 function update(
   tape: Tape,

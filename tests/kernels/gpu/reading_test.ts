@@ -116,7 +116,7 @@ await testUnless(
   "updates in several windows, from textures, are those of one from buffers",
   reason,
   async (gpu) => {
-    const length = 2 ** 20 + 192; // one whole window, and a short one
+    const length = 2 ** 22 + 192; // one whole window, and a short one
     const buffers = await openGpu({ matmul: "registers", matmulEverywhere: true });
     assertEquals(await updates(gpu, length), await updates(buffers, length));
     buffers.close();
