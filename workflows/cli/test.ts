@@ -1,9 +1,8 @@
 /**
  * `deno task test [FILE ...] [deno test options]`: runs the tests and closes with `N passed, N failed, N skipped`.
  *
- * All tests run in processes side by side: one each for what waits for a program of its own most of the time, one for all others. What
- * they write does not mingle. Within a process files run one after another: GPU tests that overlap would share one device's time and
- * memory.
+ * All tests run in processes, three at a time: one each for what takes minutes, one for all others. What they write does not mingle.
+ * Within a process files run one after another: GPU tests that overlap would share one device's time and memory.
  */
 import { join } from "node:path";
 import { runChild } from "./child.ts";
@@ -77,8 +76,17 @@ function isFile(arg: string): boolean {
   }
 }
 
-/** The tests of a browser, of another driver and of Jupyter: the first two keep one core busy with compiling, whatever it has. */
-const BESIDE = ["tests/browser/", "tests/notebooks_test.ts", "tests/swiftshader_test.ts"];
+/** What takes minutes, the longest first; all other tests are one process more. */
+const BESIDE = [
+  "tests/notebooks_test.ts",
+  "tests/workflows/train/",
+  "tests/swiftshader_test.ts",
+  "tests/browser/",
+  "tests/examples_test.ts",
+];
+
+/** Processes at a time: one more than the cores of a small machine, because most of them often wait. */
+const AT_ONCE = 3;
 
 /** A process of tests that is under way: how it will end, and a way to hear it. */
 interface Lane {
@@ -87,8 +95,33 @@ interface Lane {
   readonly speak: () => void;
 }
 
-/** Starts `deno test`. What a lane that is `held` writes is held back until it may speak, so that lines do not mingle. */
-function startLane(args: readonly string[], report: string, held: boolean): Lane {
+/** Lets so many in at a time, in the order in which they came. */
+class Places {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  enter(): Promise<void> {
+    if (this.#free === 0) return new Promise((go) => this.#waiting.push(go));
+    this.#free--;
+    return Promise.resolve();
+  }
+
+  leave(): void {
+    const next = this.#waiting.shift();
+    if (next) next();
+    else this.#free++;
+  }
+}
+
+/**
+ * Runs `deno test` as soon as there is a place. What a lane that is `held` writes is held back until it may speak, so that lines do
+ * not mingle.
+ */
+function startLane(args: readonly string[], report: string, held: boolean, places: Places): Lane {
   const kept: Uint8Array[] = [];
   let speaks = false;
   const write = (bytes: Uint8Array) => {
@@ -98,7 +131,9 @@ function startLane(args: readonly string[], report: string, held: boolean): Lane
   // Types are `deno task check`'s, which takes the time of a core for a minute.
   const command = ["test", "--no-check", "--allow-all", `--junit-path=${report}`, ...args];
   const end = async () => {
+    await places.enter();
     const success = await runChild(command, {}, held ? hear : undefined) === 0;
+    places.leave();
     const xml = await Deno.readTextFile(report).catch(() => null);
     return { success, cases: xml === null ? null : readReport(xml) };
   };
@@ -112,12 +147,11 @@ function startLane(args: readonly string[], report: string, held: boolean): Lane
 async function run(args: readonly string[]): Promise<number> {
   const folder = await Deno.makeTempDir({ prefix: "infant-test-" });
   try {
-    const start = (i: number, more: readonly string[]) =>
-      startLane([...args, ...more], join(folder, `junit-${i}.xml`), i > 0);
-    const lanes = args.some(isFile)
-      ? [start(0, [])]
-      : [["tests/", `--ignore=${BESIDE.join(",")}`], ...BESIDE.map((path) => [path])]
-        .map((paths, i) => start(i, paths));
+    const all = [["tests/", `--ignore=${BESIDE.join(",")}`], ...BESIDE.map((path) => [path])];
+    const places = new Places(AT_ONCE);
+    const lanes = (args.some(isFile) ? [[]] : all).map((more, i) =>
+      startLane([...args, ...more], join(folder, `junit-${i}.xml`), i > 0, places)
+    );
     const ends = [];
     for (const { ended, speak } of lanes) {
       speak();
