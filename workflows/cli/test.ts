@@ -67,13 +67,17 @@ export function closingLines(cases: readonly TestCase[] | null, success: boolean
   ];
 }
 
-/** True for a path; false for an option and for an option's value. */
-function isFile(arg: string): boolean {
+function exists(path: string): boolean {
   try {
-    return !arg.startsWith("-") && Deno.statSync(arg) !== null;
+    return Deno.statSync(path) !== null;
   } catch {
     return false;
   }
+}
+
+/** True for a path; false for an option and for an option's value. */
+function isFile(arg: string): boolean {
+  return !arg.startsWith("-") && exists(arg);
 }
 
 /** What takes minutes, the longest first; all other tests are one process more. */
@@ -147,7 +151,8 @@ function startLane(args: readonly string[], report: string, held: boolean, place
 async function run(args: readonly string[]): Promise<number> {
   const folder = await Deno.makeTempDir({ prefix: "infant-test-" });
   try {
-    const all = [["tests/", `--ignore=${BESIDE.join(",")}`], ...BESIDE.map((path) => [path])];
+    const beside = BESIDE.filter(exists);
+    const all = [["tests/", `--ignore=${beside.join(",")}`], ...beside.map((path) => [path])];
     const places = new Places(AT_ONCE);
     const lanes = (args.some(isFile) ? [[]] : all).map((more, i) =>
       startLane([...args, ...more], join(folder, `junit-${i}.xml`), i > 0, places)
