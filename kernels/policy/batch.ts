@@ -11,7 +11,7 @@ import type { PolicyConfig } from "./config.ts";
 /** Marks a position without a target. */
 export const NO_TARGET = 0xffffffff;
 
-/** Host values of a batch of `rows` x `length` tokens (see `workflows/data/batch.ts` for the meaning of each). */
+/** Host values of a batch of `rows` x `length` tokens; the data code defines the meaning of each. */
 export interface BatchValues {
   /** Sequences. */
   readonly rows: number;

@@ -3,7 +3,7 @@
  *
  * Inside the toolkit every linear weight is stored `[out, in]`, queries, keys and values are one matrix
  * (rows q, then k, then v), and so are a SwiGLU's gate and up projections (rows gate, then up). That makes
- * one transformer serve GPT-2, Llama, Qwen2 and GPT-NeoX; `workflows/model_files/` translates names and
+ * one transformer serve GPT-2, Llama, Qwen2 and GPT-NeoX; the readers of model files translate names and
  * layouts when a model is read or written.
  */
 import { InputError } from "../errors.ts";

@@ -5,7 +5,7 @@
  * optimiser moments exist only for the trainable part.
  *
  * With `precision: "f16"` (mixed precision: Micikevicius et al., arXiv:1710.03740) these stay the float32 master weights, and a float16
- * copy of them, made again after each update, is what matrix products read. Measured figures: `workflows/train/program.ts`.
+ * copy of them, made again after each update, is what matrix products read.
  */
 import { InputError } from "../errors.ts";
 import type { Gpu } from "../gpu/device.ts";
