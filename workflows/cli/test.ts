@@ -5,6 +5,7 @@
  * Within a process files run one after another: GPU tests that overlap would share one device's time and memory.
  */
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { runChild } from "./child.ts";
 
 /** What a JUnit report says of one test or test step. */
@@ -15,6 +16,8 @@ export interface TestCase {
   readonly outcome: "passed" | "failed" | "skipped";
   /** How long it took. */
   readonly seconds: number;
+  /** Why it failed, with the place. */
+  readonly reason?: string;
 }
 
 const ENTITIES: Readonly<Record<string, string>> = {
@@ -34,19 +37,25 @@ export function readReport(xml: string): TestCase[] {
   const cases = xml.matchAll(
     /<testcase name="([^"]*)" classname="([^"]*)" time="([^"]*)"[^>]*>(.*?)<\/testcase>/gs,
   );
-  return [...cases].map(([, name, file, seconds, body]) => ({
-    name: `${unescape(file)}: ${unescape(name)}`,
-    outcome: body.includes("<failure") || body.includes("<error")
-      ? "failed"
-      : body.includes("<skipped")
-      ? "skipped"
-      : "passed",
-    seconds: Number(seconds),
-  }));
+  return [...cases].map(([, name, file, seconds, body]) => {
+    const failure = /<(?:failure|error)[^>]*>(.*?)<\/(?:failure|error)>/s.exec(body);
+    return {
+      name: `${unescape(file)}: ${unescape(name)}`,
+      outcome: failure ? "failed" : body.includes("<skipped") ? "skipped" : "passed",
+      seconds: Number(seconds),
+      ...(failure && { reason: unescape(failure[1]) }),
+    };
+  });
+}
+
+/** A failed test's name and the first lines of its reason, without colours: whoever sees only the end of a log sees why. */
+function failedLines({ name, reason = "" }: TestCase): string[] {
+  const lines = stripVTControlCharacters(reason).split("\n").filter((line) => line.trim() !== "");
+  return [`failed: ${name}`, ...lines.slice(0, 8).map((line) => `  ${line}`)];
 }
 
 /**
- * The closing lines: what was skipped, what took long, and the counts.
+ * The closing lines: what was skipped, what took long, what failed and why, and the counts.
  * @param cases null when there is no report: a file could not be loaded, or a driver took the process down.
  * @param success Whether `deno test` itself ended well.
  */
@@ -56,13 +65,17 @@ export function closingLines(cases: readonly TestCase[] | null, success: boolean
   }
   const count = (outcome: TestCase["outcome"]) =>
     cases.filter((one) => one.outcome === outcome).length;
-  // A leak or an error outside of any test fails the run without a failed case.
-  const failed = Math.max(count("failed"), success ? 0 : 1);
+  const failures = cases.filter(({ outcome }) => outcome === "failed");
+  // A leak, an error outside of any test, or a driver that falls at the end fails the run without a failed case.
+  const outside = !success && failures.length === 0;
+  const failed = outside ? 1 : failures.length;
   const slow = cases.filter(({ seconds }) => seconds >= 5).sort((a, b) => b.seconds - a.seconds);
   const skipped = count("skipped");
   return [
     ...cases.filter(({ outcome }) => outcome === "skipped").map(({ name }) => `skipped: ${name}`),
     ...slow.slice(0, 5).map(({ name, seconds }) => `slow: ${seconds.toFixed(0)} s  ${name}`),
+    ...failures.flatMap(failedLines),
+    ...(outside ? ["failed: a process of tests, outside of any test (see above)"] : []),
     `${count("passed")} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`,
   ];
 }

@@ -66,6 +66,8 @@ Deno.test("without a file, tests of browser, driver and notebooks run beside the
   const { code, lines } = await runIn(files, () => []);
   assertEquals([code, lines.at(-1)], [1, "3 passed, 1 failed"]);
   const at = (name: string) => lines.findIndex((line) => line.includes(`${name} ... `));
+  const named = lines.indexOf("failed: ./tests/swiftshader_test.ts: driver");
+  assert(named >= 0 && lines[named + 1].endsWith("Error: x"), lines.join("\n"));
   const beside = ["theirs", "notebook", "driver"].map(at);
   assert(at("mine") >= 0 && at("mine") < Math.min(...beside), lines.join("\n"));
 });
@@ -79,7 +81,10 @@ Deno.test("a file that cannot be loaded fails the run", async () => {
 
 Deno.test("an error outside of any test fails the count too", () => {
   const passed = { name: "a", outcome: "passed", seconds: 0 } as const;
-  assertEquals(closingLines([passed], false), ["1 passed, 1 failed"]);
+  assertEquals(closingLines([passed], false), [
+    "failed: a process of tests, outside of any test (see above)",
+    "1 passed, 1 failed",
+  ]);
   assertEquals(closingLines([{ ...passed, seconds: 7 }], true), [
     "slow: 7 s  a",
     "1 passed, 0 failed",
