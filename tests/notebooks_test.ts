@@ -94,6 +94,18 @@ function missing(cell: Cell): string[] {
   );
 }
 
+/** What the first notebook must come to: a loss that falls, and a refusal that is right. */
+function unlearned(cells: readonly Cell[]): string[] {
+  const texts = cells.flatMap(({ outputs = [] }) =>
+    outputs.map(({ data }) => joined(data?.["text/plain"] as string | undefined))
+  );
+  const losses = texts.map((text) => /^held-out loss (\S+) -> (\S+) -> /.exec(text))
+    .find((match) => match !== null);
+  const fell = losses && Number(losses[2]) < Number(losses[1]) / 3;
+  const refused = texts.some((text) => text.includes("right (refusal)"));
+  return [...(fell ? [] : [`a loss that falls: ${losses}`]), ...(refused ? [] : ["a refusal"])];
+}
+
 const names = [...Deno.readDirSync(FOLDER)].map(({ name }) => name)
   .filter((name) => name.endsWith(".ipynb")).sort();
 const runs = await jupyterRuns();
@@ -120,21 +132,20 @@ for (const name of names) {
   });
 
   Deno.test({ name: `notebooks: ${name} runs headless${reason}`, ignore: !runs }, async () => {
-    let cells = await codeCells(name);
-    const lost = cells.flatMap(missing);
-    if (lost.length > 0) {
-      // Deno's kernel reports a cell as done before its last outputs are out, and nbconvert then drops them.
-      console.log(`${name}: run again, lost in ${lost.length} cells: ${lost.join("; ")}`);
-      cells = await codeCells(name);
-      assertEquals(cells.flatMap(missing), []);
+    // Deno's kernel reports a cell as done before its last outputs are out, and nbconvert then drops them.
+    const run = async () => {
+      const cells = await codeCells(name);
+      return [
+        ...cells.flatMap(missing),
+        ...(name === "first_policy.ipynb" ? unlearned(cells) : []),
+      ];
+    };
+    // Deno's kernel reports a cell as done before its last outputs are out, and nbconvert then drops them.
+    let lost = await run();
+    for (let again = 1; again <= 3 && lost.length > 0; again++) {
+      console.log(`${name}: run again, it lacks ${lost.join("; ")}`);
+      lost = await run();
     }
-    const texts = cells.flatMap(({ outputs = [] }) =>
-      outputs.map(({ data }) => joined(data?.["text/plain"] as string | undefined))
-    );
-    if (name !== "first_policy.ipynb") return;
-    const losses = texts.map((text) => /^held-out loss (\S+) -> (\S+) -> /.exec(text))
-      .find((match) => match !== null);
-    assert(losses && Number(losses[2]) < Number(losses[1]) / 3, `losses: ${losses}`);
-    assert(texts.some((text) => text.includes("right (refusal)")), "no refusal was judged right");
+    assertEquals(lost, []);
   });
 }

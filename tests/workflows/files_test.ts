@@ -139,7 +139,8 @@ Deno.test({
   ignore,
   async fn() {
     const { lines, signal } = await interrupted(
-      `{ using _ = onInterrupt(() => console.log("asked")); } await raise("SIGTERM"); console.log("not reached");`,
+      `{ using _ = onInterrupt(() => console.log("asked")); } await raise("SIGTERM"); await sleep(5000);
+      console.log("not reached");`,
     );
     assertEquals(lines, []);
     assertEquals(signal, "SIGTERM");

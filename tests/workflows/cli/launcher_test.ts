@@ -53,13 +53,13 @@ Deno.test("doctor explains itself to people too", async () => {
   }
 });
 
-/** Runs a program around `runChild`, whose child runs `inner`; `outer` may raise signals. */
-async function child(inner: string, outer = ""): Promise<{ code: number; lines: string[] }> {
+/** Runs a program around `runChild`, whose child runs `inner`. */
+async function child(inner: string): Promise<{ code: number; lines: string[] }> {
   const module = (code: string) => `data:application/javascript,${encodeURIComponent(code)}`;
   const program = `import { runChild } from "${script("../../../workflows/cli/child.ts")}";
-    const ended = runChild(["run", "--quiet", "--allow-all", ${JSON.stringify(module(inner))}]);
-    ${outer}
-    Deno.exit(await ended);`;
+    Deno.exit(await runChild(["run", "--quiet", "--allow-all", ${
+    JSON.stringify(module(inner))
+  }]));`;
   const { code, stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--no-check", "--allow-all", module(program)],
   }).output();
@@ -76,8 +76,8 @@ Deno.test({
   async fn() {
     const { code, lines } = await child(
       `Deno.addSignalListener("SIGTERM", () => { console.log("saved"); Deno.exit(5); });
-       setTimeout(() => console.log("not reached"), 20000);`,
-      `setTimeout(() => Deno.kill(Deno.pid, "SIGTERM"), 1500);`,
+       setTimeout(() => console.log("not reached"), 20000);
+       Deno.kill(Deno.ppid, "SIGTERM");`,
     );
     assertEquals([code, lines], [5, ["saved"]]);
   },

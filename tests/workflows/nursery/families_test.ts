@@ -41,6 +41,7 @@ import {
 } from "../../../workflows/nursery/mod.ts";
 import { Random } from "../../../workflows/data/random.ts";
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "../../assert.ts";
+import { processorSeconds } from "../../processor_time.ts";
 
 const text = (words: readonly string[]) => words.join(" ");
 const userWords = (family: string, i: number, harmful?: boolean) => {
@@ -273,13 +274,13 @@ Deno.test("the description shows every family, task and condition", () => {
 });
 
 Deno.test("10,000 dialogues are made and judged within two seconds", () => {
-  const start = performance.now();
-  for (let i = 0; i < 5000; i++) {
-    const d = careDialogue(1, i, { stage: 4 });
-    judge(d, replyOf(d));
-    const e = evalDialogue("test", { kind: "howto", family: "letters", harmful: true }, 1, i);
-    judge(e, helpfulReply(e.truth));
-  }
-  const seconds = (performance.now() - start) / 1000;
+  const seconds = processorSeconds(() => {
+    for (let i = 0; i < 5000; i++) {
+      const d = careDialogue(1, i, { stage: 4 });
+      judge(d, replyOf(d));
+      const e = evalDialogue("test", { kind: "howto", family: "letters", harmful: true }, 1, i);
+      judge(e, helpfulReply(e.truth));
+    }
+  });
   assert(seconds < 2, `took ${seconds} s`);
 });

@@ -67,7 +67,7 @@ Deno.test("a gated run that is interrupted anywhere and resumed leaves the same 
     ] as const;
     for (const [name, path, text] of places) {
       const out = join(folder, name);
-      await interruptTrain(["--out", out, ...RUN], join(out, path), "SIGKILL", text);
+      await interruptTrain(out, RUN, path, "SIGKILL", text);
       await run(["--resume", out]);
       assertSameRun(out, whole);
     }
@@ -78,8 +78,8 @@ Deno.test("Ctrl-C in an evaluation of the gate saves, and the resumed run leaves
     const whole = join(folder, "whole");
     await run(["--out", whole, ...RUN]);
     const out = join(folder, "halted");
-    const evaluating = join(out, "checkpoints/imprint-12/stage.json");
-    const { code, stderr } = await interruptTrain(["--out", out, ...RUN], evaluating, "SIGINT");
+    const evaluating = "checkpoints/imprint-12/stage.json";
+    const { code, stderr } = await interruptTrain(out, RUN, evaluating, "SIGINT");
     assertEquals(code, 1, stderr);
     assert(stderr.includes(`stopped: continue with --resume ${out}`), stderr);
     await run(["--resume", out]);

@@ -57,23 +57,31 @@ export async function runTrain(
   return { code, stdout: text(stdout), stderr: text(stderr) };
 }
 
-/** Starts the command and kills it with `signal` as soon as `path` exists, and holds `text`; fails when it ends before that. */
+/**
+ * Starts a run in the folder `out` and sends it `signal` as soon as `path` in there exists, and holds `text`. A run that was at its end
+ * before the signal reached it, on a machine that had other things to do, is tried again.
+ */
 export async function interruptTrain(
+  out: string,
   args: readonly string[],
   path: string,
   signal: Deno.Signal,
   text = "",
 ): Promise<{ code: number; stderr: string }> {
-  const child = trainProcess(args).spawn();
-  const output = child.output();
-  let ended = false;
-  output.then(() => ended = true);
-  const come = () => Deno.readTextFile(path).then((found) => found.includes(text), () => false);
-  while (!ended && !await come()) await new Promise((wake) => setTimeout(wake, 5));
-  assert(!ended, `the run ended before ${path} was there`);
-  child.kill(signal);
-  const { code, stderr } = await output;
-  return { code, stderr: new TextDecoder().decode(stderr) };
+  const come = () =>
+    Deno.readTextFile(join(out, path)).then((found) => found.includes(text), () => false);
+  for (let attempt = 1; attempt <= 5; attempt++) {
+    const child = trainProcess(["--out", out, ...args]).spawn();
+    const output = child.output();
+    let ended = false;
+    output.then(() => ended = true);
+    while (!ended && !await come()) await new Promise((wake) => setTimeout(wake, 5));
+    if (!ended) child.kill(signal);
+    const { code, stderr } = await output;
+    if (code !== 0) return { code, stderr: new TextDecoder().decode(stderr) };
+    await Deno.remove(out, { recursive: true });
+  }
+  throw new Error(`five runs ended before ${signal} came, after ${path} was there`);
 }
 
 /** All files below a folder by their relative path. */

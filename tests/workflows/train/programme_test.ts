@@ -122,7 +122,7 @@ Deno.test("programme: interrupted in a search, while the world model is built, o
     ] as const;
     for (const [name, path, text] of places) {
       const out = join(folder, name);
-      await interruptTrain(["--out", out, ...RUN], join(out, path), "SIGKILL", text);
+      await interruptTrain(out, RUN, path, "SIGKILL", text);
       await run(["--resume", out]);
       assertSameRun(out, whole);
     }

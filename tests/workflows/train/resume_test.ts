@@ -40,12 +40,8 @@ async function compareAt(
     await reference(whole, ...more);
     for (const place of places) {
       const out = join(folder, place);
-      const checkpoint = join(out, "checkpoints", place, "stage.json");
-      const { code, stderr } = await interruptTrain(
-        ["--out", out, ...RUN, ...more],
-        checkpoint,
-        signal,
-      );
+      const checkpoint = join("checkpoints", place, "stage.json");
+      const { code, stderr } = await interruptTrain(out, [...RUN, ...more], checkpoint, signal);
       if (signal === "SIGINT") {
         assertEquals(code, 1, stderr);
         assert(stderr.includes(`stopped: continue with --resume ${out}`), stderr);

@@ -1,5 +1,4 @@
 /** Pattern sets: linear time whatever the pattern, refusals in one line, and YAML files. */
-import process from "node:process";
 import { InputError } from "../../../../kernels/errors.ts";
 import {
   loadPatterns,
@@ -12,17 +11,13 @@ import {
   NO_NORMALISATION,
 } from "../../../../workflows/safety/patterns/views.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "../../../assert.ts";
+import { processorSeconds } from "../../../processor_time.ts";
 
 const pattern = (regex: string, name = "p"): Pattern => ({ name, category: "c", regex });
 
-/** Milliseconds of processor time, which other processes do not lengthen; the least of five runs. */
+/** Milliseconds of processor time; the least of five runs. */
 function cost(run: () => void): number {
-  return Math.min(...[1, 2, 3, 4, 5].map(() => {
-    const start = process.cpuUsage();
-    run();
-    const { user, system } = process.cpuUsage(start);
-    return (user + system) / 1000;
-  }));
+  return 1000 * Math.min(...[1, 2, 3, 4, 5].map(() => processorSeconds(run)));
 }
 
 Deno.test("patterns that ruin a backtracking matcher take linear time", () => {
