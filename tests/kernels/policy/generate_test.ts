@@ -38,7 +38,7 @@ function nextLogProbs(policy: Policy, ids: readonly number[]): Float64Array {
 /** A generator for the duration of `use`. */
 async function withGenerator<T>(
   config: PolicyConfig,
-  sizes: { batch: number; maxNew?: number; capacity?: number },
+  sizes: { batch: number; maxNew?: number; capacity?: number; endsEarly?: boolean },
   use: (generator: Generator, gpu: Gpu) => Promise<T>,
 ): Promise<T> {
   const gpu = await testGpu();
@@ -137,6 +137,39 @@ Deno.test("a reply ends with its stop token, which it keeps; others go on", asyn
       "one reply must be without the stop token",
     );
   });
+});
+
+Deno.test("a batch whose replies have all ended is not decoded any further", async () => {
+  const config = tinyConfigs.llama;
+  const prompts = promptsOf(config).slice(0, 2);
+  /** Replies that end at one of the tokens, and how many read-backs and submissions they took. */
+  const run = (endsEarly: boolean, ...stops: ((full: Reply[]) => number[])[]) =>
+    withGenerator(config, { batch: 2, maxNew: 20, endsEarly }, async (generator, { counts }) => {
+      const full = await generator.generate(prompts, SAMPLED);
+      const found = [];
+      for (const stop of stops) {
+        const before = { ...counts };
+        const settings = { ...SAMPLED, stopTokens: stop(full) };
+        const replies = await generator.generate(prompts, settings);
+        const cost = [counts.readbacks - before.readbacks, counts.submits - before.submits];
+        found.push({ replies, cost, longest: Math.max(...replies.map(({ ids }) => ids.length)) });
+      }
+      return found;
+    });
+  const late = ({ ids }: Reply) => ids.findLast((id, i) => i < 12 && ids.indexOf(id) === i)!;
+  const stops = [
+    (full: Reply[]) => full.map(({ ids }) => ids[5]),
+    (full: Reply[]) => full.map(late),
+    (full: Reply[]) => [late(full[0])],
+    () => [],
+  ];
+  const [early, whole] = [await run(true, ...stops), await run(false, ...stops)];
+  assertEquals(early.map(({ replies }) => replies), whole.map(({ replies }) => replies));
+  const [soon, later, never] = early.map(({ longest }) => longest);
+  assert(soon <= 8 && later > 8 && later <= 12 && never === 20, `${[soon, later, never]}`);
+  // Looks after 8, 12, 18 and 20 tokens; a submission for each token.
+  assertEquals(early.map(({ cost }) => cost), [[1, 8], [2, 12], [4, 20], [1, 20]]);
+  assertEquals(whole.map(({ cost }) => cost), whole.map(() => [1, 20]));
 });
 
 Deno.test("one read-back per batch, whatever the length; shorter replies on request", async () => {
