@@ -94,16 +94,27 @@ function missing(cell: Cell): string[] {
   );
 }
 
-/** What the first notebook must come to: a loss that falls, and a refusal that is right. */
-function unlearned(cells: readonly Cell[]): string[] {
-  const texts = cells.flatMap(({ outputs = [] }) =>
+/** The plain texts that cells displayed. */
+function plainTexts(cells: readonly Cell[]): string[] {
+  return cells.flatMap(({ outputs = [] }) =>
     outputs.map(({ data }) => joined(data?.["text/plain"] as string | undefined))
   );
-  const losses = texts.map((text) => /^held-out loss (\S+) -> (\S+) -> /.exec(text))
-    .find((match) => match !== null);
-  const fell = losses && Number(losses[2]) < Number(losses[1]) / 3;
-  const refused = texts.some((text) => text.includes("right (refusal)"));
-  return [...(fell ? [] : [`a loss that falls: ${losses}`]), ...(refused ? [] : ["a refusal"])];
+}
+
+/** The held-out losses of the first notebook: untrained, pretrained and so on. */
+const LOSSES = /^held-out loss (\S+) -> (\S+) -> /;
+
+/** What the first notebook is judged by. */
+function firstLacks(texts: readonly string[]): string[] {
+  const wanted: [RegExp, string][] = [[LOSSES, "its losses"], [/right \(/, "a verdict"]];
+  return wanted.filter(([form]) => !texts.some((text) => form.test(text))).map(([, what]) => what);
+}
+
+/** It has learned: a loss that falls, and a refusal that is right. */
+function assertLearned(texts: readonly string[]): void {
+  const losses = texts.map((text) => LOSSES.exec(text)).find((match) => match !== null);
+  assert(losses && Number(losses[2]) < Number(losses[1]) / 3, `losses: ${losses}`);
+  assert(texts.some((text) => text.includes("right (refusal)")), "no refusal was judged right");
 }
 
 const names = [...Deno.readDirSync(FOLDER)].map(({ name }) => name)
@@ -132,20 +143,18 @@ for (const name of names) {
   });
 
   Deno.test({ name: `notebooks: ${name} runs headless${reason}`, ignore: !runs }, async () => {
+    const first = name === "first_policy.ipynb";
+    const lacks = (cells: readonly Cell[]) => [
+      ...cells.flatMap(missing),
+      ...(first ? firstLacks(plainTexts(cells)) : []),
+    ];
     // Deno's kernel reports a cell as done before its last outputs are out, and nbconvert then drops them.
-    const run = async () => {
-      const cells = await codeCells(name);
-      return [
-        ...cells.flatMap(missing),
-        ...(name === "first_policy.ipynb" ? unlearned(cells) : []),
-      ];
-    };
-    // Deno's kernel reports a cell as done before its last outputs are out, and nbconvert then drops them.
-    let lost = await run();
-    for (let again = 1; again <= 3 && lost.length > 0; again++) {
-      console.log(`${name}: run again, it lacks ${lost.join("; ")}`);
-      lost = await run();
+    let cells = await codeCells(name);
+    for (let again = 1; again <= 3 && lacks(cells).length > 0; again++) {
+      console.log(`${name}: run again, it lacks ${lacks(cells).join("; ")}`);
+      cells = await codeCells(name);
     }
-    assertEquals(lost, []);
+    assertEquals(lacks(cells), []);
+    if (first) assertLearned(plainTexts(cells));
   });
 }

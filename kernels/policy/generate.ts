@@ -56,8 +56,8 @@ export interface Reply {
 export const COSTLY_STEP = 2 ** 23;
 
 /**
- * Tokens after which the first look is; each further one comes when there are half as many tokens again, so that what is decoded for
- * nothing stays within half of what was needed and looks are few.
+ * Tokens after which the first look is; each further one comes when there are half as many tokens again, so that beyond the
+ * first look what is decoded for nothing stays within half of what was needed, and looks are few.
  */
 const FIRST_LOOK = 8;
 

@@ -58,8 +58,9 @@ export async function runTrain(
 }
 
 /**
- * Starts a run in the folder `out` and sends it `signal` as soon as `path` in there exists, and holds `text`. A run that was at its end
- * before the signal reached it, on a machine that had other things to do, is tried again.
+ * Starts a run in the folder `out` and sends it `signal` as soon as `path` in there exists, and holds `text`; fails when the run ends
+ * without that, or by itself with an error. A run that came to its good end before the signal reached it is tried again: the machine had
+ * other things to do.
  */
 export async function interruptTrain(
   out: string,
@@ -76,12 +77,18 @@ export async function interruptTrain(
     let ended = false;
     output.then(() => ended = true);
     while (!ended && !await come()) await new Promise((wake) => setTimeout(wake, 5));
-    if (!ended) child.kill(signal);
+    const sent = !ended;
+    if (sent) child.kill(signal);
     const { code, stderr } = await output;
-    if (code !== 0) return { code, stderr: new TextDecoder().decode(stderr) };
+    const told = new TextDecoder().decode(stderr);
+    assert(await come(), `the run ended before ${path} was there: ${told}`);
+    if (code !== 0) {
+      assert(sent && (signal !== "SIGKILL" || code === 137), `the run failed: ${told}`);
+      return { code, stderr: told };
+    }
     await Deno.remove(out, { recursive: true });
   }
-  throw new Error(`five runs ended before ${signal} came, after ${path} was there`);
+  throw new Error(`five runs ended before ${signal} came`);
 }
 
 /** All files below a folder by their relative path. */
